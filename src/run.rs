@@ -33,7 +33,7 @@ pub use layers::hash::digest_of_bytes;
 pub use layers::manifest::Manifest;
 pub use layers::progress::{Progress, Watcher};
 pub use layers::store::{Depth, Listed, Store, StoreError, Stored};
-pub use network::{Link, Neighbour, Network, Probe};
+pub use network::{Dropped, Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
 pub use raw::listing::{Found, MOST_PATHS, digest_of, found, names, read_standard_input};

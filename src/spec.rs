@@ -27,13 +27,14 @@ pub use capability::{Capabilities, Capability};
 pub use command::{Command, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
 pub use idmap::{AllIds, Id, IdMap, IdRange};
-pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
+pub use link::{Direction, IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
 pub use mount_options::{BindOptions, FileOptions, MountOptions, ProcOptions};
 pub use namespace::{Kind, Namespaces};
 pub use network::{
-    Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
+    Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, PortRange, Prefix,
+    address,
 };
 pub use outbound::{Forwarded, Outbound};
 pub use parts::{Parts, ProcessPart};

@@ -4,8 +4,10 @@
 //! of the network is no part of them: who performs a change holds the network itself.
 
 mod address;
+mod allow;
 mod block;
 mod change;
+mod default_drop;
 mod link;
 mod namespace;
 mod neighbour;
@@ -21,8 +23,10 @@ use super::strace::Called;
 use crate::spec::{InterfaceName, shell_word};
 
 pub use address::*;
+pub use allow::*;
 pub use block::*;
 pub use change::*;
+pub use default_drop::*;
 pub use link::*;
 pub use namespace::*;
 pub use neighbour::*;
@@ -109,7 +113,7 @@ macro_rules! network_operations {
 
 network_operations! {
     messages { MakeLink Veth ChangeLink DeleteLink Address Route FixNeighbour }
-    rules { Masquerade Dnat Untranslate Block Unblock }
+    rules { Masquerade Dnat Untranslate Block Unblock Allow Disallow DefaultDrop DefaultAccept }
     own { MakeNetwork RemoveName Forward }
 }
 
@@ -164,33 +168,53 @@ fn verb(away: bool) -> &'static str {
     if away { "del" } else { "add" }
 }
 
-/// The command that adds a rule to chains of nftables, which it makes if they are missing.
-fn nft(network: &str, chains: &[&str], kind: &str, rule: &str) -> String {
-    let mut text = "add table inet nsscript".to_owned();
-    for chain in chains {
-        let priority = match *chain {
-            "prerouting" => -100,
-            "postrouting" => 100,
-            _ => 0,
-        };
-        let hook = format!("type {kind} hook {chain} priority {priority}");
-        text.push_str(&format!("; add chain inet nsscript {chain} {{ {hook}; }}"));
-        text.push_str(&format!("; add rule inet nsscript {chain} {rule}"));
+/// The command of nft(8) in a network.
+fn nft(network: &str, commands: &str) -> String {
+    format!("ip netns exec {} nft {}", shell_word(network), shell_word(commands))
+}
+
+/// The commands that make a chain if it is missing, after the command that makes the table.
+fn chain(name: &str, kind: &str) -> String {
+    let priority = match name {
+        "prerouting" => -100,
+        "postrouting" => 100,
+        _ => 0,
+    };
+    let hook = format!("type {kind} hook {name} priority {priority}");
+    format!("; add chain inet nsscript {name} {{ {hook}; }}")
+}
+
+/// The command that makes the table if it is missing.
+const TABLE: &str = "add table inet nsscript";
+
+/// The command that adds rules to chains of nftables, which it makes if they are missing.
+fn add_rules(network: &str, chains: &[&str], kind: &str, rules: &[String]) -> String {
+    let mut text = TABLE.to_owned();
+    for name in chains {
+        text.push_str(&chain(name, kind));
+        for rule in rules {
+            text.push_str(&format!("; add rule inet nsscript {name} {rule}"));
+        }
     }
-    format!("ip netns exec {} nft {}", shell_word(network), shell_word(&text))
+    nft(network, &text)
 }
 
 /// The command that empties chains of nftables.
-fn flush(network: &str, chains: &[&str]) -> String {
-    let flush: Vec<_> =
-        chains.iter().map(|chain| format!("flush chain inet nsscript {chain}")).collect();
-    format!("ip netns exec {} nft {}", shell_word(network), shell_word(&flush.join("; ")))
+fn flush(network: &str, chains: &[&str], kind: &str) -> String {
+    let flush = |name: &&str| format!("{}; flush chain inet nsscript {name}", chain(name, kind));
+    let flush: String = chains.iter().map(flush).collect();
+    nft(network, &format!("{TABLE}{flush}"))
 }
 
 /// A message of netlink(7).
 fn sent(network: &str, kind: &str, what: &str) -> Called {
     let fd = format!("fd<netlink in {network}>");
     Called::new(format!("sendto({fd}, [{{nlmsg_type={kind}}}, {{{what}}}], …)"))
+}
+
+/// The messages that add rules.
+fn new_rules(network: &str, rules: &[String]) -> Vec<Called> {
+    rules.iter().map(|rule| sent(network, "NFT_MSG_NEWRULE", rule)).collect()
 }
 
 /// The name of an interface, in a message.

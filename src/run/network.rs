@@ -4,6 +4,7 @@
 //! itself stays where it is. With the last descriptor the kernel takes all of it away, however
 //! nsscript ends; names of the host, which only `--host` makes, are all that stays.
 
+mod dropped;
 mod error;
 mod filter;
 mod handle;
@@ -20,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
+pub use self::dropped::Dropped;
 pub use self::handle::Network;
 pub use self::listing::{Link, Neighbour};
 pub(super) use self::part::try_part;
@@ -296,6 +298,20 @@ impl Networks {
         let found =
             network.wire().map_err(NetlinkError::from).and_then(|wire| listing::neighbours(&wire));
         found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
+    }
+
+    /// What the rules of a network have dropped.
+    ///
+    /// # Errors
+    /// As for [`Networks::links`].
+    pub fn dropped(
+        &self,
+        network: &Network,
+        origin: Option<&Origin>,
+    ) -> Result<Vec<Dropped>, RunError> {
+        network.living(origin)?;
+        let found = network.rules().map_err(NetlinkError::from).and_then(|it| dropped::list(&it));
+        found.map_err(|refused| unread(network, "rules", refused.trouble, origin))
     }
 }
 

@@ -66,6 +66,16 @@ words! {
         Icmpv6 = "icmpv6",
     }
 
+    /// Which way packets pass a network.
+    Direction, "direction" {
+        /// They are for the network itself.
+        Incoming = "incoming",
+        /// It passes them on.
+        Forwarded = "forwarded",
+        /// It has sent them.
+        Outgoing = "outgoing",
+    }
+
     /// The mode of macvlan interfaces, which have their own hardware addresses: ip-link(8).
     MacvlanMode, "mode" {
         /// They reach each other, like ports of a bridge.
@@ -89,7 +99,25 @@ words! {
     }
 }
 
+impl Direction {
+    /// Every one, as packets pass them.
+    pub const ALL: [Self; 3] = [Self::Incoming, Self::Forwarded, Self::Outgoing];
+
+    /// The chain of netfilter that such packets pass.
+    #[must_use]
+    pub fn chain(self) -> &'static str {
+        match self {
+            Self::Incoming => "input",
+            Self::Forwarded => "forward",
+            Self::Outgoing => "output",
+        }
+    }
+}
+
 impl IpProtocol {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Icmp, Self::Icmpv6];
+
     /// Whether it has ports.
     #[must_use]
     pub fn has_ports(self) -> bool {

@@ -260,6 +260,74 @@ impl fmt::Display for Mac {
     }
 }
 
+/// A port, or consecutive ports: `8000-8100`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// The first port, at least 1.
+    pub first: u16,
+    /// The last port, at least the first.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// One port.
+    ///
+    /// # Errors
+    /// The number is not from 1 to 65535.
+    pub fn single(number: i64) -> Result<Self, ValueError> {
+        match u16::try_from(number) {
+            Ok(port @ 1..) => Ok(Self { first: port, last: port }),
+            _ => Err(ValueError::new(format!(
+                "invalid port {number}: expected a number from 1 to 65535"
+            ))),
+        }
+    }
+
+    /// The range `8000-8100`.
+    ///
+    /// # Errors
+    /// The text is not two ports with a dash between them, or the first is higher than the last.
+    pub fn new(text: &str) -> Result<Self, ValueError> {
+        let port = |text: &str| {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| text.parse().unwrap_or(i64::MAX))
+        };
+        let shown = quoted(text);
+        let Some((first, last)) = text.split_once('-') else {
+            let invalid = ValueError::new(format!("invalid port range {shown}"));
+            return Err(match port(text) {
+                Some(number) => invalid.hint(format!("write one port as a number: `{number}`")),
+                None => {
+                    invalid.hint("expected two ports with a dash between them: `\"8000-8100\"`")
+                }
+            });
+        };
+        let (Some(first), Some(last)) = (port(first), port(last)) else {
+            let invalid = ValueError::new(format!("invalid port range {shown}"));
+            return Err(
+                invalid.hint("expected two ports with a dash between them: `\"8000-8100\"`")
+            );
+        };
+        let (first, last) = (Self::single(first)?.first, Self::single(last)?.last);
+        if first > last {
+            let message = format!("invalid port range {shown}: the first port is above the last");
+            return Err(
+                ValueError::new(message).hint(format!("did you mean `\"{last}-{first}\"`?"))
+            );
+        }
+        Ok(Self { first, last })
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { first, last } if first == last => write!(out, "{first}"),
+            Self { first, last } => write!(out, "{first}-{last}"),
+        }
+    }
+}
+
 /// The network of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkChoice {
@@ -294,7 +362,7 @@ impl PartialEq for JoinedNetwork {
 
 #[cfg(test)]
 mod tests {
-    use super::{Destination, InterfaceName, Mac, NetworkName, Prefix};
+    use super::{Destination, InterfaceName, Mac, NetworkName, PortRange, Prefix};
 
     fn said<T: std::fmt::Debug>(made: Result<T, super::ValueError>) -> String {
         made.map_or_else(|invalid| invalid.to_string(), |made| format!("{made:?}"))
@@ -332,6 +400,21 @@ mod tests {
         assert_eq!(Destination::new("10.0.0.7").unwrap().to_string(), "10.0.0.7/32");
         let said = said(Destination::new("10.0.0.7/24"));
         assert_eq!(said, "invalid network `10.0.0.7/24`: it is an address within a network");
+    }
+
+    #[test]
+    fn ports_are_from_1_to_65535_and_in_order() {
+        assert_eq!(PortRange::new("8000-8100").unwrap().to_string(), "8000-8100");
+        assert_eq!(PortRange::new("1-65535"), Ok(PortRange { first: 1, last: 65535 }));
+        assert_eq!(PortRange::new("80-80"), PortRange::single(80));
+        for text in ["", "80", "http", "-80", "80-", "0-80", "80-65536", "+1-2", "1-2-3", "1 - 2"] {
+            assert!(PortRange::new(text).is_err(), "{text:?}");
+        }
+        for number in [0, -1, 65536] {
+            assert!(PortRange::single(number).is_err(), "{number}");
+        }
+        let reversed = said(PortRange::new("9-8"));
+        assert_eq!(reversed, "invalid port range `9-8`: the first port is above the last");
     }
 
     #[test]

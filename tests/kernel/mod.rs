@@ -15,6 +15,7 @@ mod escape;
 mod exit_status;
 mod files;
 mod filesystems;
+mod filters;
 mod hints;
 mod id_maps;
 mod identity;

@@ -67,8 +67,8 @@ fn every_recipe_passes_plan_and_runs() {
 }
 
 /// Jobs whose programs are installed for the tests.
-const ALWAYS: [&str; 8] =
-    ["bwrap", "git", "matrix", "reproducible", "service", "tasks", "untrusted", "venv"];
+const ALWAYS: [&str; 9] =
+    ["bwrap", "firewall", "git", "matrix", "reproducible", "service", "tasks", "untrusted", "venv"];
 
 #[test]
 fn every_job_runs_where_its_programs_are() {

@@ -1,6 +1,7 @@
 //! Packets that rules are about.
 
-use crate::spec::{InterfaceName, IpProtocol, Prefix};
+use crate::diag::list;
+use crate::spec::{Direction, InterfaceName, IpProtocol, PortRange, Prefix};
 
 /// Which packets a rule is about: those that fit all that is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +16,10 @@ pub struct Packets {
     pub destination: Option<Prefix>,
     /// What they are of.
     pub protocol: Option<IpProtocol>,
-    /// The port that they go to.
-    pub port: Option<u16>,
+    /// The ports that they go to; empty for all.
+    pub ports: Vec<PortRange>,
+    /// Which way they pass, for filters.
+    pub direction: Option<Direction>,
 }
 
 impl Packets {
@@ -33,35 +36,54 @@ impl Packets {
         let protocol = self.protocol.map(|it| format!("{} ", it.to_string().to_uppercase()));
         let from = end("from", self.source, self.input.as_ref());
         let to = end("to", self.destination, self.output.as_ref());
-        let port = self.port.map(|port| format!(" to port {port}")).unwrap_or_default();
-        let all = format!("{}packets{port}{from}{to}", protocol.unwrap_or_default());
+        let ports: Vec<String> = self.ports.iter().map(PortRange::to_string).collect();
+        let port = match self.ports.as_slice() {
+            [] => String::new(),
+            [one] if one.first == one.last => format!(" to port {one}"),
+            _ => format!(" to ports {}", list(&ports, "and")),
+        };
+        let direction = self.direction.map(|it| format!("{it} ")).unwrap_or_default();
+        let protocol = protocol.unwrap_or_default();
+        let all = format!("{direction}{protocol}packets{port}{from}{to}");
         if all == "packets" { "all packets".into() } else { all }
     }
 
-    /// The chains that they pass: what comes in has no way out yet, and what is of one's own came
-    /// in nowhere.
+    /// The directions that they pass in: what comes in has no way out yet, and what is of one's own
+    /// came in nowhere.
     #[must_use]
-    pub fn chains(&self) -> Vec<&'static str> {
-        let mut chains = Vec::new();
-        chains.extend(self.output.is_none().then_some("input"));
-        chains.push("forward");
-        chains.extend(self.input.is_none().then_some("output"));
-        chains
+    pub fn directions(&self) -> Vec<Direction> {
+        let passes = |direction: &Direction| {
+            let has_ends = match direction {
+                Direction::Incoming => self.output.is_none(),
+                Direction::Forwarded => true,
+                Direction::Outgoing => self.input.is_none(),
+            };
+            has_ends && self.direction.is_none_or(|only| only == *direction)
+        };
+        Direction::ALL.into_iter().filter(passes).collect()
     }
 
-    /// As nft(8) writes it.
-    pub(super) fn expression(&self) -> String {
+    /// As nft(8) writes the rules that do this with them: one for each range of ports.
+    pub(super) fn rules(&self, action: &str) -> Vec<String> {
+        let words = self.expression();
+        match (self.protocol, self.ports.as_slice()) {
+            (None, _) => vec![format!("{words}{action}")],
+            (Some(protocol), []) => vec![format!("{words}meta l4proto {protocol} {action}")],
+            (Some(protocol), ports) => {
+                let rule = |range| format!("{words}{protocol} dport {range} {action}");
+                ports.iter().map(rule).collect()
+            }
+        }
+    }
+
+    /// As nft(8) writes what they have to fit, without the protocol.
+    fn expression(&self) -> String {
         let family = |prefix: Prefix| if prefix.address.is_ipv4() { "ip" } else { "ip6" };
         let mut words = Vec::new();
         words.extend(self.input.as_ref().map(|name| format!("iifname \"{name}\" ")));
         words.extend(self.output.as_ref().map(|name| format!("oifname \"{name}\" ")));
         words.extend(self.source.map(|it| format!("{} saddr {it} ", family(it))));
         words.extend(self.destination.map(|it| format!("{} daddr {it} ", family(it))));
-        match (self.protocol, self.port) {
-            (Some(protocol), Some(port)) => words.push(format!("{protocol} dport {port} ")),
-            (Some(protocol), None) => words.push(format!("meta l4proto {protocol} ")),
-            _ => {}
-        }
         words.concat()
     }
 }

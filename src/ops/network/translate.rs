@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{NetworkOperation, Packets, at, flush, nft, sent};
+use super::{NetworkOperation, Packets, add_rules, at, flush, new_rules, sent};
 use crate::ops::Told;
 use crate::ops::strace::Called;
 
@@ -32,36 +32,34 @@ impl NetworkOperation for Masquerade {
 
     fn told(&self, network: &str) -> Told {
         let Self(packets) = self;
-        let rule = format!("{}masquerade", packets.expression());
         Told {
             sentence: format!("masquerade {} {}", packets.describe(), at(network)),
             source: None,
             target: None,
-            shell: Some(nft(network, &["postrouting"], "nat", &rule)),
+            shell: Some(add_rules(network, &["postrouting"], "nat", &packets.rules("masquerade"))),
         }
     }
 
     fn calls(&self, network: &str) -> Vec<Called> {
-        let rule = format!("{}masquerade", self.0.expression());
-        vec![sent(network, "NFT_MSG_NEWRULE", &rule)]
+        new_rules(network, &self.0.rules("masquerade"))
     }
 }
 
 impl Dnat {
     /// As nft(8) writes it.
-    fn rule(&self) -> String {
+    fn rules(&self) -> Vec<String> {
         let Self { packets, address, port } = self;
-        format!("{}{}", packets.expression(), dnat(*address, *port))
+        packets.rules(&dnat(*address, *port))
     }
 }
 
 /// As nft(8) writes it.
 fn dnat(address: IpAddr, port: Option<u16>) -> String {
     match (address, port) {
-        (IpAddr::V4(four), Some(port)) => format!("dnat ip to {four}:{port}"),
-        (IpAddr::V4(four), None) => format!("dnat ip to {four}"),
-        (IpAddr::V6(six), Some(port)) => format!("dnat ip6 to [{six}]:{port}"),
-        (IpAddr::V6(six), None) => format!("dnat ip6 to {six}"),
+        (IpAddr::V4(four), Some(port)) => format!("meta nfproto ipv4 dnat ip to {four}:{port}"),
+        (IpAddr::V4(four), None) => format!("meta nfproto ipv4 dnat ip to {four}"),
+        (IpAddr::V6(six), Some(port)) => format!("meta nfproto ipv6 dnat ip6 to [{six}]:{port}"),
+        (IpAddr::V6(six), None) => format!("meta nfproto ipv6 dnat ip6 to {six}"),
     }
 }
 
@@ -78,12 +76,12 @@ impl NetworkOperation for Dnat {
             sentence: format!("send {packets} on to {address}{port} {at}"),
             source: None,
             target: None,
-            shell: Some(nft(network, &["prerouting"], "nat", &self.rule())),
+            shell: Some(add_rules(network, &["prerouting"], "nat", &self.rules())),
         }
     }
 
     fn calls(&self, network: &str) -> Vec<Called> {
-        vec![sent(network, "NFT_MSG_NEWRULE", &self.rule())]
+        new_rules(network, &self.rules())
     }
 }
 
@@ -97,7 +95,7 @@ impl NetworkOperation for Untranslate {
             sentence: format!("remove all NAT rules {}", at(network)),
             source: None,
             target: None,
-            shell: Some(flush(network, &["prerouting", "postrouting"])),
+            shell: Some(flush(network, &["prerouting", "postrouting"], "nat")),
         }
     }
 

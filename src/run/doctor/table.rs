@@ -185,9 +185,14 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
             other("bridge", "bridge", "`.bridge()`, `net::hub`", |exam| {
                 devices::part(exam, NetworkPart::Bridge, "a bridge can be created")
             }),
-            other("nftables", "nftables", "`.masquerade()`, `.dnat()`, `.block()`", |exam| {
-                devices::part(exam, NetworkPart::Rules, "rules of every kind can be created")
-            }),
+            other(
+                "nftables",
+                "nftables",
+                "`.masquerade()`, `.dnat()`, `.block()`, `.allow()`",
+                |exam| {
+                    devices::part(exam, NetworkPart::Rules, "rules of every kind can be created")
+                },
+            ),
             other("net_settings", "settings", "`.forward()`", |exam| {
                 devices::part(
                     exam,

@@ -9,15 +9,18 @@ use netlink_packet_core::{
 };
 
 use super::wire::{NetlinkError, Wire};
-use crate::ops::network::{Dnat, Packets, Rule};
-use crate::spec::{InterfaceName, IpProtocol, Prefix};
+use crate::ops::network::{
+    self, DEFAULT_COMMENT, DROP_SETS, Dnat, DropSet, LINK_TYPES, MOST_FLOWS, Packets, Rule,
+    WITH_PORTS,
+};
+use crate::spec::{Direction, InterfaceName, IpProtocol, PortRange, Prefix};
 
-const TABLE: &str = "nsscript";
+pub(super) const TABLE: &str = "nsscript";
 
 /// `NFPROTO_INET`: IPv4 and IPv6.
-const INET: u8 = 1;
+pub(super) const INET: u8 = 1;
 /// `NFNL_SUBSYS_NFTABLES`.
-const NFTABLES: u16 = 10;
+pub(super) const NFTABLES: u16 = 10;
 /// `NFNL_MSG_BATCH_BEGIN` and `NFNL_MSG_BATCH_END`.
 const BEGIN: u16 = 0x10;
 const END: u16 = 0x11;
@@ -27,11 +30,15 @@ const NEW_TABLE: u16 = NFTABLES << 8;
 const NEW_CHAIN: u16 = NFTABLES << 8 | 3;
 const NEW_RULE: u16 = NFTABLES << 8 | 6;
 const DELETE_RULE: u16 = NFTABLES << 8 | 8;
+const NEW_SET: u16 = NFTABLES << 8 | 9;
+const DELETE_ELEMENTS: u16 = NFTABLES << 8 | 0xe;
 
 /// Registers: `NFT_REG_VERDICT`, `NFT_REG_1`, `NFT_REG_2`.
 const VERDICT: u32 = 0;
 const REGISTER: u32 = 1;
 const SECOND: u32 = 2;
+/// `NFT_REG32_00`: the first of the registers of four bytes. They are the same memory.
+const FIRST_WORD: u32 = 8;
 
 /// What meta tells: `NFT_META_…`.
 const INPUT_NAME: u32 = 6;
@@ -43,24 +50,79 @@ const LAYER_4: u32 = 16;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 
-/// A chain that packets pass.
+/// `NFT_CMP_…`.
+const EQUAL: u32 = 0;
+const NOT_EQUAL: u32 = 1;
+const AT_MOST: u32 = 3;
+const AT_LEAST: u32 = 5;
+
+/// `NF_DROP`, `NF_ACCEPT`, `NFT_JUMP`, `NFT_GOTO`.
+const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
+const JUMP: i32 = -3;
+const GOTO: i32 = -4;
+
+/// A chain of rules.
 struct Chain {
-    name: &'static str,
-    kind: &'static str,
-    /// `NF_INET_…`.
-    hook: u32,
-    priority: i32,
+    name: String,
+    /// What leads packets to it; other rules if nothing does.
+    hook: Option<Hook>,
 }
 
-const POSTROUTING: Chain = Chain { name: "postrouting", kind: "nat", hook: 4, priority: 100 };
-const PREROUTING: Chain = Chain { name: "prerouting", kind: "nat", hook: 0, priority: -100 };
-const FILTERS: [Chain; 3] = [
-    Chain { name: "input", kind: "filter", hook: 1, priority: 0 },
-    Chain { name: "forward", kind: "filter", hook: 2, priority: 0 },
-    Chain { name: "output", kind: "filter", hook: 3, priority: 0 },
-];
+/// A place in the kernel that packets pass.
+struct Hook {
+    kind: &'static str,
+    /// `NF_INET_…`.
+    number: u32,
+    priority: i32,
+    /// What is done with packets that pass the whole chain, if not what was done.
+    policy: Option<i32>,
+}
 
-fn bytes(kind: u16, value: &[u8]) -> DefaultNla {
+fn hooked(name: &str, kind: &'static str, number: u32, priority: i32) -> Chain {
+    Chain { name: name.to_owned(), hook: Some(Hook { kind, number, priority, policy: None }) }
+}
+
+fn postrouting() -> Chain {
+    hooked("postrouting", "nat", 4, 100)
+}
+
+fn prerouting() -> Chain {
+    hooked("prerouting", "nat", 0, -100)
+}
+
+/// `NF_INET_LOCAL_IN`, `NF_INET_FORWARD`, `NF_INET_LOCAL_OUT`.
+fn hook_of(direction: Direction) -> u32 {
+    match direction {
+        Direction::Incoming => 1,
+        Direction::Forwarded => 2,
+        Direction::Outgoing => 3,
+    }
+}
+
+/// The chain of what is blocked.
+fn blocked(direction: Direction) -> Chain {
+    hooked(direction.chain(), "filter", hook_of(direction), 0)
+}
+
+/// The chain of what is allowed.
+fn allowed(direction: Direction) -> Chain {
+    Chain { name: format!("allowed_{}", direction.chain()), hook: None }
+}
+
+/// The chain of what is done by default, after what is blocked.
+fn by_default(direction: Direction, policy: i32) -> Chain {
+    let policy = Some(policy);
+    let hook = Hook { kind: "filter", number: hook_of(direction), priority: 1, policy };
+    Chain { name: format!("default_{}", direction.chain()), hook: Some(hook) }
+}
+
+/// The chain that records what is dropped by default.
+fn recording() -> Chain {
+    Chain { name: "dropped".to_owned(), hook: None }
+}
+
+pub(super) fn bytes(kind: u16, value: &[u8]) -> DefaultNla {
     DefaultNla::new(kind, value.to_vec())
 }
 
@@ -69,11 +131,11 @@ fn number(kind: u16, value: u32) -> DefaultNla {
     bytes(kind, &value.to_be_bytes())
 }
 
-fn text(kind: u16, value: &str) -> DefaultNla {
+pub(super) fn text(kind: u16, value: &str) -> DefaultNla {
     bytes(kind, format!("{value}\0").as_bytes())
 }
 
-fn emitted(attributes: &[DefaultNla]) -> Vec<u8> {
+pub(super) fn emitted(attributes: &[DefaultNla]) -> Vec<u8> {
     let mut buffer = vec![0; attributes.buffer_len()];
     attributes.emit(&mut buffer);
     buffer
@@ -92,17 +154,37 @@ fn expression(name: &str, data: &[DefaultNla]) -> DefaultNla {
 }
 
 fn meta(key: u32) -> DefaultNla {
-    expression("meta", &[number(1, REGISTER), number(2, key)])
+    meta_to(REGISTER, key)
+}
+
+fn meta_to(register: u32, key: u32) -> DefaultNla {
+    expression("meta", &[number(1, register), number(2, key)])
 }
 
 fn payload(base: u32, offset: u32, length: u32) -> DefaultNla {
-    let parts = [number(1, REGISTER), number(2, base), number(3, offset), number(4, length)];
+    payload_to(REGISTER, (base, offset, length))
+}
+
+fn payload_to(register: u32, (base, offset, length): (u32, u32, u32)) -> DefaultNla {
+    let parts = [number(1, register), number(2, base), number(3, offset), number(4, length)];
     expression("payload", &parts)
 }
 
-/// The register is equal to this: `NFT_CMP_EQ`.
+fn compare(how: u32, value: &[u8]) -> DefaultNla {
+    expression("cmp", &[number(1, REGISTER), number(2, how), nested(3, &[bytes(1, value)])])
+}
+
+/// The register is equal to this.
 fn is(value: &[u8]) -> DefaultNla {
-    expression("cmp", &[number(1, REGISTER), number(2, 0), nested(3, &[bytes(1, value)])])
+    compare(EQUAL, value)
+}
+
+/// The register is from the one to the other, as numbers in the order of the network.
+fn from_to(first: &[u8], last: &[u8]) -> Vec<DefaultNla> {
+    if first == last {
+        return vec![is(first)];
+    }
+    vec![compare(AT_LEAST, first), compare(AT_MOST, last)]
 }
 
 fn masked(mask: &[u8]) -> DefaultNla {
@@ -148,7 +230,7 @@ fn family(four: bool) -> u8 {
 }
 
 /// The number of a protocol: protocols(5).
-fn number_of(protocol: IpProtocol) -> u8 {
+pub(super) fn number_of(protocol: IpProtocol) -> u8 {
     match protocol {
         IpProtocol::Icmp => 1,
         IpProtocol::Tcp => 6,
@@ -157,20 +239,33 @@ fn number_of(protocol: IpProtocol) -> u8 {
     }
 }
 
-/// What packets have to fit.
+/// What packets have to fit, but for their ports.
 fn fitting(packets: &Packets) -> Vec<DefaultNla> {
     let mut parts = Vec::new();
     parts.extend(packets.input.iter().flat_map(|name| interface(INPUT_NAME, name)));
     parts.extend(packets.output.iter().flat_map(|name| interface(OUTPUT_NAME, name)));
     parts.extend(packets.source.into_iter().flat_map(|prefix| address(prefix, (12, 8))));
     parts.extend(packets.destination.into_iter().flat_map(|prefix| address(prefix, (16, 24))));
-    if let Some(protocol) = packets.protocol {
-        parts.extend([meta(LAYER_4), is(&[number_of(protocol)])]);
-    }
-    if let Some(port) = packets.port {
-        parts.extend([payload(TRANSPORT, 2, 2), is(&port.to_be_bytes())]);
-    }
+    parts.extend(packets.protocol.into_iter().flat_map(of_protocol));
     parts
+}
+
+fn of_protocol(protocol: IpProtocol) -> [DefaultNla; 2] {
+    [meta(LAYER_4), is(&[number_of(protocol)])]
+}
+
+/// The rules that do `action` with packets: one for each range of ports.
+fn rules(packets: &Packets, action: &[DefaultNla]) -> Vec<Vec<DefaultNla>> {
+    let with = |ports: Vec<DefaultNla>| [fitting(packets), ports, action.to_vec()].concat();
+    if packets.ports.is_empty() {
+        return vec![with(Vec::new())];
+    }
+    let ports = |PortRange { first, last }: &PortRange| {
+        let mut parts = vec![payload(TRANSPORT, 2, 2)];
+        parts.extend(from_to(&first.to_be_bytes(), &last.to_be_bytes()));
+        parts
+    };
+    packets.ports.iter().map(ports).map(with).collect()
 }
 
 /// Puts a value into a register.
@@ -195,11 +290,100 @@ fn destination(address: IpAddr, port: Option<u16>) -> Vec<DefaultNla> {
     parts
 }
 
-/// `NF_DROP` as a verdict.
-fn drop_packets() -> DefaultNla {
-    let verdict = nested(2, &[number(1, 0)]);
+/// What is done with a packet.
+fn verdict(code: i32) -> DefaultNla {
+    let verdict = nested(2, &[number(1, code.cast_unsigned())]);
     expression("immediate", &[number(1, VERDICT), nested(2, &[verdict])])
 }
+
+/// `NFT_JUMP` or `NFT_GOTO` to a chain.
+fn to_chain(code: i32, chain: &Chain) -> DefaultNla {
+    let verdict = nested(2, &[number(1, code.cast_unsigned()), text(2, &chain.name)]);
+    expression("immediate", &[number(1, VERDICT), nested(2, &[verdict])])
+}
+
+fn counter() -> DefaultNla {
+    expression("counter", &[])
+}
+
+/// The connection of the packet is known: `NFT_CT_STATE` has the bit of `IP_CT_ESTABLISHED` or of
+/// `IP_CT_RELATED`.
+fn established() -> Vec<DefaultNla> {
+    let state = expression("ct", &[number(1, REGISTER), number(2, 0)]);
+    vec![state, masked(&6_u32.to_ne_bytes()), compare(NOT_EQUAL, &[0; 4])]
+}
+
+/// The rules of the chain of a direction that drops by default.
+fn filtering(direction: Direction) -> Vec<Vec<DefaultNla>> {
+    let accepting = |mut parts: Vec<DefaultNla>| {
+        parts.push(verdict(ACCEPT));
+        parts
+    };
+    let mut rules = vec![accepting(established())];
+    let lo = match direction {
+        Direction::Incoming => Some(INPUT_NAME),
+        Direction::Outgoing => Some(OUTPUT_NAME),
+        Direction::Forwarded => None,
+    };
+    if let Some(key) = lo {
+        let mut name = [0; 16];
+        name[..2].copy_from_slice(b"lo");
+        rules.push(accepting(vec![meta(key), is(&name)]));
+        for (first, last) in LINK_TYPES {
+            let mut parts = vec![meta(FAMILY), is(&[family(false)])];
+            parts.extend(of_protocol(IpProtocol::Icmpv6));
+            parts.push(payload(TRANSPORT, 0, 1));
+            parts.extend(from_to(&[first], &[last]));
+            rules.push(accepting(parts));
+        }
+    }
+    rules.push(vec![to_chain(JUMP, &allowed(direction))]);
+    rules.push(vec![to_chain(GOTO, &recording())]);
+    rules
+}
+
+/// Adds the flow of a packet to a set, if it has one, and counts it there.
+fn record(set: DropSet) -> Vec<DefaultNla> {
+    let (length, source, destination) = if set.four { (4, 12, 16) } else { (16, 8, 24) };
+    let words = length / 4;
+    let (second, third) = (FIRST_WORD + words, FIRST_WORD + 2 * words);
+    let mut parts = vec![
+        meta(FAMILY),
+        is(&[family(set.four)]),
+        payload_to(FIRST_WORD, (NETWORK, source, length)),
+        payload_to(second, (NETWORK, destination, length)),
+        meta_to(third, LAYER_4),
+    ];
+    if set.ports {
+        parts.push(payload_to(third + 1, (TRANSPORT, 2, 2)));
+    }
+    // `NFT_DYNSET_OP_UPDATE`, with a counter.
+    let counter = nested(7, &[text(1, "counter"), nested(2, &[])]);
+    let update = [text(1, set.name), number(3, 1), number(4, FIRST_WORD), counter];
+    parts.push(expression("dynset", &update));
+    parts.push(verdict(DROP));
+    parts
+}
+
+/// The rules that record and drop.
+fn recorded() -> Vec<Vec<DefaultNla>> {
+    let mut rules = Vec::new();
+    for set in DROP_SETS {
+        let of = |protocol| [of_protocol(protocol).into(), record(set)].concat();
+        if set.ports {
+            rules.extend(WITH_PORTS.map(of));
+        } else {
+            rules.push(record(set));
+        }
+    }
+    rules
+}
+
+/// The types of fields as nft(8) numbers them.
+const IPV4_ADDRESS: u32 = 7;
+const IPV6_ADDRESS: u32 = 8;
+const PROTOCOL: u32 = 12;
+const PORT: u32 = 13;
 
 /// Messages that are one change.
 struct Batch<'w> {
@@ -242,21 +426,63 @@ impl<'w> Batch<'w> {
     }
 
     fn chain(&mut self, chain: &Chain) {
-        let place = [number(1, chain.hook), number(2, chain.priority.cast_unsigned())];
-        let parts = [text(1, TABLE), text(3, chain.name), nested(4, &place), text(7, chain.kind)];
         self.act(NEW_TABLE, NLM_F_CREATE, &[text(1, TABLE)]);
+        let mut parts = vec![text(1, TABLE), text(3, &chain.name)];
+        if let Some(Hook { kind, number: hook, priority, policy }) = &chain.hook {
+            let place = [number(1, *hook), number(2, priority.cast_unsigned())];
+            parts.push(nested(4, &place));
+            parts.extend(policy.map(|policy| number(5, policy.cast_unsigned())));
+            parts.push(text(7, kind));
+        }
         self.act(NEW_CHAIN, NLM_F_CREATE, &parts);
     }
 
-    fn rule(&mut self, chain: &Chain, expressions: &[DefaultNla]) {
-        self.chain(chain);
-        let parts = [text(1, TABLE), text(2, chain.name), nested(4, expressions)];
+    /// Adds a rule to a chain; nft(8) shows the comment.
+    fn rule(&mut self, chain: &Chain, expressions: &[DefaultNla], comment: Option<&str>) {
+        let mut parts = vec![text(1, TABLE), text(2, &chain.name), nested(4, expressions)];
+        // `NFTNL_UDATA_RULE_COMMENT`, its length, and the text.
+        parts.extend(comment.map(|comment| {
+            let length = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);
+            bytes(7, &[&[0, length], comment.as_bytes(), &[0]].concat())
+        }));
         self.act(NEW_RULE, NLM_F_CREATE | NLM_F_APPEND, &parts);
+    }
+
+    /// Adds rules to a chain, which is made if it is missing.
+    fn rules(&mut self, chain: &Chain, rules: &[Vec<DefaultNla>], comment: Option<&str>) {
+        self.chain(chain);
+        for rule in rules {
+            self.rule(chain, rule, comment);
+        }
     }
 
     fn flush(&mut self, chain: &Chain) {
         self.chain(chain);
-        self.act(DELETE_RULE, 0, &[text(1, TABLE), text(2, chain.name)]);
+        self.act(DELETE_RULE, 0, &[text(1, TABLE), text(2, &chain.name)]);
+    }
+
+    /// Makes a set of flows, and empties it.
+    fn set(&mut self, set: DropSet) {
+        let (kind, length) = if set.four { (IPV4_ADDRESS, 4) } else { (IPV6_ADDRESS, 16) };
+        let mut fields = vec![kind, kind, PROTOCOL];
+        fields.extend(set.ports.then_some(PORT));
+        let kind = fields.iter().fold(0, |all, field| all << 6 | field);
+        // What is shorter than four bytes fills them.
+        let length = 2 * length + 4 + if set.ports { 4 } else { 0 };
+        self.act(NEW_TABLE, NLM_F_CREATE, &[text(1, TABLE)]);
+        let parts = [
+            text(1, TABLE),
+            text(2, set.name),
+            // `NFT_SET_EVAL`: rules add to it.
+            number(3, 0x20),
+            number(4, kind),
+            number(5, length),
+            nested(9, &[number(1, MOST_FLOWS)]),
+            // The number by which this batch could name it.
+            number(10, 1),
+        ];
+        self.act(NEW_SET, NLM_F_CREATE, &parts);
+        self.act(DELETE_ELEMENTS, 0, &[text(1, TABLE), text(2, set.name)]);
     }
 
     /// Has all of it done, or nothing.
@@ -271,29 +497,51 @@ pub(super) fn perform(wire: &Wire, rule: Rule<'_>) -> Result<(), NetlinkError> {
     let mut batch = Batch::begin(wire);
     match rule {
         Rule::Masquerade(masquerade) => {
-            let mut parts = fitting(&masquerade.0);
-            parts.push(expression("masq", &[]));
-            batch.rule(&POSTROUTING, &parts);
+            let rules = rules(&masquerade.0, &[expression("masq", &[])]);
+            batch.rules(&postrouting(), &rules, None);
         }
         Rule::Dnat(Dnat { packets, address, port }) => {
-            let mut parts = fitting(packets);
-            parts.extend(destination(*address, *port));
-            batch.rule(&PREROUTING, &parts);
+            let rules = rules(packets, &destination(*address, *port));
+            batch.rules(&prerouting(), &rules, None);
         }
         Rule::Untranslate(_) => {
-            batch.flush(&PREROUTING);
-            batch.flush(&POSTROUTING);
+            batch.flush(&prerouting());
+            batch.flush(&postrouting());
         }
         Rule::Block(block) => {
-            let packets = &block.0;
-            let mut parts = fitting(packets);
-            parts.push(drop_packets());
-            let chains = packets.chains();
-            for chain in FILTERS.iter().filter(|chain| chains.contains(&chain.name)) {
-                batch.rule(chain, &parts);
+            let (packets, comment) = (&block.0, block.comment());
+            let rules = rules(packets, &[counter(), verdict(DROP)]);
+            for direction in packets.directions() {
+                batch.rules(&blocked(direction), &rules, Some(&comment));
             }
         }
-        Rule::Unblock(_) => FILTERS.iter().for_each(|chain| batch.flush(chain)),
+        Rule::Unblock(_) => Direction::ALL.map(blocked).iter().for_each(|it| batch.flush(it)),
+        Rule::Allow(network::Allow(packets)) => {
+            let rules = rules(packets, &[verdict(ACCEPT)]);
+            for direction in packets.directions() {
+                batch.rules(&allowed(direction), &rules, None);
+            }
+        }
+        Rule::Disallow(_) => Direction::ALL.map(allowed).iter().for_each(|it| batch.flush(it)),
+        Rule::DefaultDrop(drop) => {
+            for set in DROP_SETS {
+                batch.set(set);
+            }
+            batch.flush(&recording());
+            batch.rules(&recording(), &recorded(), None);
+            batch.rule(&recording(), &[counter(), verdict(DROP)], Some(DEFAULT_COMMENT));
+            for direction in network::directions(drop.0) {
+                let chain = by_default(direction, DROP);
+                batch.chain(&allowed(direction));
+                batch.flush(&chain);
+                batch.rules(&chain, &filtering(direction), None);
+            }
+        }
+        Rule::DefaultAccept(accept) => {
+            for direction in network::directions(accept.0) {
+                batch.flush(&by_default(direction, ACCEPT));
+            }
+        }
     }
     batch.end()
 }

@@ -125,16 +125,18 @@ impl Network {
         Ok(wire)
     }
 
+    /// What this process speaks with its rules by.
+    pub(super) fn rules(&self) -> Result<Wire, CallError> {
+        Netlink::open(self.namespace.descriptor(), Protocol::Netfilter).map(Wire::new)
+    }
+
     pub(super) fn perform(
         &self,
         action: &NetworkAction,
         other: Option<&Self>,
     ) -> Result<(), NetlinkError> {
         match action.way() {
-            NetworkWay::Rule(rule) => {
-                let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Netfilter)?;
-                filter::perform(&Wire::new(netlink), rule)
-            }
+            NetworkWay::Rule(rule) => filter::perform(&self.rules()?, rule),
             NetworkWay::Message(message) => {
                 let other = other.map(|other| other.namespace.descriptor());
                 message::perform(&*self.wire()?, message, other)

@@ -6,7 +6,7 @@ use super::filter;
 use super::message;
 use super::wire::{NetlinkError, Wire};
 use crate::ops::network::{
-    Block, Dnat, LinkKind, MakeLink, Masquerade, Message, Packets, Rule, Veth,
+    Allow, Block, DefaultDrop, Dnat, LinkKind, MakeLink, Masquerade, Message, Packets, Rule, Veth,
 };
 use crate::run::remedy::NetworkPart;
 use crate::spec::InterfaceName;
@@ -39,7 +39,9 @@ fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
             filter::perform(&rules, Rule::Masquerade(&Masquerade(all())))?;
             let dnat = Dnat { packets: all(), address, port: None };
             filter::perform(&rules, Rule::Dnat(&dnat))?;
-            filter::perform(&rules, Rule::Block(&Block(all())))
+            filter::perform(&rules, Rule::Block(&Block(all())))?;
+            filter::perform(&rules, Rule::Allow(&Allow(all())))?;
+            filter::perform(&rules, Rule::DefaultDrop(&DefaultDrop(None)))
         }
         NetworkPart::Settings => {
             let path = c"/proc/sys/net/ipv4/ip_forward";

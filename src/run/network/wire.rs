@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NlasIterator,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 
@@ -96,6 +96,32 @@ impl Wire {
         })
     }
 
+    /// Sends a request for a list, and returns the messages of the answer behind their headers.
+    /// `None` if the list changed meanwhile.
+    pub fn dump(
+        &self,
+        request: &[u8],
+        sequence: u32,
+    ) -> Result<Option<Vec<Vec<u8>>>, NetlinkError> {
+        self.netlink.send(request)?;
+        let (mut found, mut interrupted) = (Vec::new(), false);
+        self.each(|answer| {
+            if answer.sequence != sequence {
+                return Ok(false);
+            }
+            interrupted |= answer.flags & NLM_F_DUMP_INTR != 0;
+            match answer.kind {
+                ERROR => answer.error().map(|()| true),
+                DONE => Ok(true),
+                _ => {
+                    found.push(answer.bytes.get(HEADER..).unwrap_or_default().to_vec());
+                    Ok(false)
+                }
+            }
+        })?;
+        Ok((!interrupted).then_some(found))
+    }
+
     /// Everything that is answered to request `sequence`, to the end.
     fn answers(&self, sequence: u32) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let mut found = Vec::new();
@@ -144,6 +170,7 @@ const DONE: u16 = 3;
 /// A message of the kernel.
 struct Said<'a> {
     kind: u16,
+    flags: u16,
     sequence: u32,
     /// With its header.
     bytes: &'a [u8],
@@ -157,7 +184,8 @@ impl<'a> Said<'a> {
         };
         let length = usize::try_from(number(0)?).ok().filter(|length| *length >= HEADER)?;
         let kind = u16::from_ne_bytes([*bytes.get(4)?, *bytes.get(5)?]);
-        Some(Self { kind, sequence: number(8)?, bytes: bytes.get(..length)? })
+        let flags = u16::from_ne_bytes([*bytes.get(6)?, *bytes.get(7)?]);
+        Some(Self { kind, flags, sequence: number(8)?, bytes: bytes.get(..length)? })
     }
 
     /// What the kernel says behind the header of what it refuses; nothing where it has done it.

@@ -44,7 +44,7 @@ pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Op
             "no_nftables",
             "this kernel lacks nftables, or a part of it",
             "if they are modules, load them as root with `modprobe -a nf_tables nft_chain_nat \
-             nft_masq nft_nat`",
+             nft_ct nft_masq nft_nat`",
             "CONFIG_NF_TABLES_INET",
         )),
         NetworkPart::Settings if read_only => Some(Remedy::new(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::diag::{Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
+use crate::run::{Dropped, Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
@@ -92,6 +92,13 @@ pub trait NetworkEffects {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<Vec<Neighbour>, VerbError>;
+
+    /// What the rules of a network have dropped.
+    fn dropped(
+        &self,
+        network: &SharedNetwork,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Dropped>, VerbError>;
 }
 
 pub(in crate::script) fn network_of(namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork {

@@ -10,7 +10,7 @@ use crate::host::routes::Route;
 use crate::ops::network::{MakeNetwork, RemoveName};
 use crate::ops::raw::{Clone3, InNetwork};
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Probe, RunError};
+use crate::run::{Dropped, Link, Listener, Namespace, Neighbour, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
@@ -160,5 +160,14 @@ impl NetworkEffects for DryRun {
     ) -> Result<Vec<Neighbour>, VerbError> {
         let Some(network) = &network.network else { return Ok(Vec::new()) };
         Ok(call.context.runner.neighbours(network, call.origin().as_ref())?)
+    }
+
+    fn dropped(
+        &self,
+        network: &SharedNetwork,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Dropped>, VerbError> {
+        let Some(network) = &network.network else { return Ok(Vec::new()) };
+        Ok(call.context.runner.dropped(network, call.origin().as_ref())?)
     }
 }

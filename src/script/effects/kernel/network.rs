@@ -7,7 +7,7 @@ use super::{Kernel, not_started};
 use crate::diag::Report;
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
+use crate::run::{Dropped, Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
@@ -136,5 +136,13 @@ impl NetworkEffects for Kernel {
         call: &Call<'_, '_>,
     ) -> Result<Vec<Neighbour>, VerbError> {
         Ok(call.context.runner.neighbours(existing(network)?, call.origin().as_ref())?)
+    }
+
+    fn dropped(
+        &self,
+        network: &SharedNetwork,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Dropped>, VerbError> {
+        Ok(call.context.runner.dropped(existing(network)?, call.origin().as_ref())?)
     }
 }

@@ -5,16 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use super::act;
 use crate::diag::{Report, closest, quoted};
 use crate::ops::network::{
-    self, Address, Block, Dnat, FixNeighbour, Forward, Masquerade, Packets, Refusal, Unblock,
-    Untranslate,
+    self, Address, Allow, Block, DefaultAccept, DefaultDrop, Disallow, Dnat, FixNeighbour, Forward,
+    Masquerade, Packets, Refusal, Unblock, Untranslate,
 };
-use crate::script::binding::addresses::{Port, Subnet};
+use crate::script::binding::addresses::{Ports, Subnet};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::SharedNetwork;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Destination, InterfaceName, IpProtocol, Mac, Prefix};
+use crate::spec::{Destination, Direction, InterfaceName, IpProtocol, Mac, Prefix};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["route.rs";
@@ -29,6 +29,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["route.rs";
     fn untranslate,
     fn block,
     fn unblock,
+    fn allow,
+    fn disallow,
+    fn drop_by_default,
+    fn allow_by_default,
 ];
 
 options! {
@@ -56,7 +60,33 @@ options! {
         /// the protocol
         protocol: IpProtocol = "",
         /// the destination port; needs `protocol`
-        port: Port = "",
+        port: Ports = "",
+    }
+
+    /// The packets that a filter matches.
+    struct Filter {
+        /// the incoming interface
+        input: InterfaceName = "",
+        /// the outgoing interface
+        output: InterfaceName = "",
+        /// the network of the source address
+        source: Subnet = "",
+        /// the network of the destination address
+        destination: Subnet = "",
+        /// the protocol
+        protocol: IpProtocol = "",
+        /// the destination port; needs `protocol`
+        port: Ports = "",
+        /// which packets: `"incoming"` for the network itself, `"forwarded"` by it or `"outgoing"`
+        /// from it
+        direction: Direction = "all directions",
+    }
+
+    /// The packets that are dropped or accepted by default.
+    struct ByDefault {
+        /// which packets: `"incoming"` for the network itself, `"forwarded"` by it or `"outgoing"`
+        /// from it
+        direction: Direction = "all directions",
     }
 }
 
@@ -115,15 +145,54 @@ fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
     })
 }
 
+/// Checks that packets of a protocol have ports; `key` is the option with the port.
+fn has_ports(protocol: Option<IpProtocol>) -> Result<(), Report> {
+    match protocol {
+        Some(protocol) if protocol.has_ports() => Ok(()),
+        Some(protocol) => {
+            let report =
+                Report::error(format!("packets of the protocol `{protocol}` have no port"));
+            Err(report.hint("omit the port, or set the protocol to `\"tcp\"` or `\"udp\"`"))
+        }
+        None => {
+            let report = Report::error("a port needs the protocol `tcp` or `udp`");
+            Err(report.hint("add `protocol: \"tcp\"` to the options"))
+        }
+    }
+}
+
 fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, VerbError> {
     let Which { input, output, source, destination, protocol, port } = which;
-    if port.is_some() && !protocol.is_some_and(IpProtocol::has_ports) {
-        let report = Report::error("a port needs the protocol `tcp` or `udp`");
-        return Err(call.fail_at_key("port", report.hint("add `protocol: \"tcp\"` to the options")));
+    if port.is_some() {
+        has_ports(protocol).map_err(|report| call.fail_at_key("port", report))?;
     }
     let (source, destination) = (source.map(|it| it.0), destination.map(|it| it.0));
-    let port = port.map(|port| port.0);
-    Ok(Packets { input, output, source, destination, protocol, port })
+    if let (Some(from), Some(to)) = (source, destination)
+        && from.address.is_ipv4() != to.address.is_ipv4()
+    {
+        let message = format!("{from} and {to} have different IP versions");
+        let report = Report::error(message).hint("write a rule for each version");
+        return Err(call.fail_at_key("destination", report));
+    }
+    let ports = port.map(|ports| ports.0).unwrap_or_default();
+    Ok(Packets { input, output, source, destination, protocol, ports, direction: None })
+}
+
+fn filtered(filter: Filter, call: &Call<'_, '_>) -> Result<Packets, VerbError> {
+    let Filter { input, output, source, destination, protocol, port, direction } = filter;
+    let which = Which { input, output, source, destination, protocol, port };
+    let packets = Packets { direction, ..packets(which, call)? };
+    if !packets.directions().is_empty() {
+        return Ok(packets);
+    }
+    let (key, other) = match direction {
+        Some(Direction::Incoming) => ("output", "outgoing"),
+        _ => ("input", "incoming"),
+    };
+    let direction = direction.map_or("", Direction::name);
+    let report = Report::error(format!("{direction} packets have no {other} interface"));
+    let hint = format!("omit `{key}`, or set the direction to `\"forwarded\"`");
+    Err(call.fail_at_key(key, report.hint(hint)))
 }
 
 /// Adds an address to an interface, and a route to the network of its prefix.
@@ -316,9 +385,8 @@ fn dnat(
 ) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
     let (address, port) = target(&to).map_err(|report| call.fail(report))?;
-    if port.is_some() && !packets.protocol.is_some_and(IpProtocol::has_ports) {
-        let report = Report::error("a port needs the protocol `tcp` or `udp`");
-        return Err(call.fail(report.hint("add `protocol: \"tcp\"` to the options")));
+    if port.is_some() {
+        has_ports(packets.protocol).map_err(|report| call.fail(report))?;
     }
     act(&network, Dnat { packets, address, port }, call)
 }
@@ -340,10 +408,12 @@ fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetw
 
 /// Drops incoming, forwarded and outgoing packets that match all options.
 ///
-/// nsscript writes the rule to the nftables table `inet nsscript`.
+/// Such packets are dropped whatever `allow` says, in connections that exist, too. `unblock` removes
+/// the rule, and `dropped` says how many packets it dropped. nsscript writes the rule to the nftables
+/// table `inet nsscript`.
 ///
 /// # Errors
-/// The kernel does not support nftables.
+/// A port is given without a protocol that has ports. The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai
@@ -357,9 +427,9 @@ fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetw
 fn block(
     call: &Call<'_, '_>,
     network: SharedNetwork,
-    options: Which,
+    options: Filter,
 ) -> Result<SharedNetwork, VerbError> {
-    let packets = packets(options, call)?;
+    let packets = filtered(options, call)?;
     act(&network, Block(packets), call)
 }
 
@@ -376,4 +446,105 @@ fn block(
 /// nft(8)
 fn unblock(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
     act(&network, Unblock, call)
+}
+
+/// Allows packets that match all options, as exceptions from `drop_by_default`.
+///
+/// The order of calls does not matter: a packet that a rule of `block` matches is dropped; of the
+/// others, `drop_by_default` drops those that no rule of `allow` matches. Without `drop_by_default`,
+/// a rule of `allow` changes nothing. Replies need no rule. nsscript writes the rule to the nftables
+/// table `inet nsscript`.
+///
+/// # Errors
+/// A port is given without a protocol that has ports. The kernel does not support nftables.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().address("lo", "10.0.0.1/32");
+/// net.drop_by_default(#{ direction: "incoming" });
+/// net.allow(#{ protocol: "tcp", port: [80, 443, "8000-8100"], source: "10.0.0.0/24" });
+/// net.allow(#{ protocol: "icmp" });
+/// ```
+/// # See
+/// nft(8)
+fn allow(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    options: Filter,
+) -> Result<SharedNetwork, VerbError> {
+    let packets = filtered(options, call)?;
+    act(&network, Allow(packets), call)
+}
+
+/// Removes all rules of `allow`.
+///
+/// Connections that they have allowed continue; `block` interrupts them.
+///
+/// # Errors
+/// The kernel does not support nftables.
+///
+/// # Example
+/// ```rhai
+/// netns().drop_by_default().allow(#{ protocol: "tcp", port: 443 }).disallow();
+/// ```
+/// # See
+/// nft(8)
+fn disallow(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
+    act(&network, Disallow, call)
+}
+
+/// Drops packets that no rule of `allow` matches, and records them for `dropped`.
+///
+/// Accepted without a rule are: packets of connections that were allowed, with the error messages
+/// about them; packets of `lo`; and the ICMPv6 messages by which the machines of a link find each
+/// other (ARP is no IP packet, and is never dropped). By default it is about incoming, forwarded and
+/// outgoing packets. A router that only protects others drops with `direction: "forwarded"`.
+///
+/// `allow_by_default` takes it back. A second call begins a new record. nsscript writes the rules to
+/// the nftables table `inet nsscript`.
+///
+/// # Errors
+/// The kernel does not support nftables or connection tracking.
+///
+/// # Example
+/// ```rhai
+/// let left = netns();
+/// let right = netns();
+/// veth(left, "eth0", right, "eth0", #{ up: true });
+/// left.address("eth0", "10.0.0.1/24");
+/// right.address("eth0", "10.0.0.2/24");
+/// right.drop_by_default().allow(#{ protocol: "tcp", port: 443 });
+/// let server = right.listen(443);
+/// assert(left.can_connect("10.0.0.2", 443));
+/// assert(!left.ping("10.0.0.2", #{ timeout: "50ms" }));
+/// print(right.dropped());
+/// ```
+/// # See
+/// nft(8)
+fn drop_by_default(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    options: ByDefault,
+) -> Result<SharedNetwork, VerbError> {
+    act(&network, DefaultDrop(options.direction), call)
+}
+
+/// Accepts packets that no rule of `block` matches, as before `drop_by_default`.
+///
+/// # Errors
+/// The kernel does not support nftables.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().drop_by_default().allow_by_default();
+/// assert(net.ping("127.0.0.1"));
+/// ```
+/// # See
+/// nft(8)
+fn allow_by_default(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    options: ByDefault,
+) -> Result<SharedNetwork, VerbError> {
+    act(&network, DefaultAccept(options.direction), call)
 }

@@ -2,7 +2,7 @@
 
 use rhai::Map;
 
-use crate::run::{Link, Neighbour};
+use crate::run::{Dropped, Link, Neighbour};
 use crate::script::binding::argument::Returned;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -17,6 +17,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["table.rs";
     fn interfaces,
     fn routes,
     fn neighbours,
+    fn dropped,
 ];
 
 fn link_row(link: Link) -> Map {
@@ -33,6 +34,21 @@ fn neighbour_row(neighbour: Neighbour) -> Map {
         ("mac", mac.into_dynamic()),
         ("device", neighbour.device.into()),
         ("state", neighbour.state.into()),
+    ])
+}
+
+fn dropped_row(dropped: Dropped) -> Map {
+    let Dropped { rule, flow, packets, bytes } = dropped;
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX).into();
+    let text = |part: Option<String>| part.into_dynamic();
+    row([
+        ("rule", rule.into()),
+        ("source", text(flow.as_ref().map(|flow| flow.source.to_string()))),
+        ("destination", text(flow.as_ref().map(|flow| flow.destination.to_string()))),
+        ("protocol", text(flow.as_ref().map(|flow| flow.protocol.clone()))),
+        ("port", flow.and_then(|flow| flow.port).map(i64::from).into_dynamic()),
+        ("packets", number(packets)),
+        ("bytes", number(bytes)),
     ])
 }
 
@@ -99,4 +115,29 @@ fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbE
 fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
     let found = call.effects().neighbours(&network, call)?;
     Ok(found.into_iter().map(neighbour_row).collect())
+}
+
+/// Returns what the rules of `block` and `drop_by_default` have dropped.
+///
+/// Each row has `rule` (the sentence of the rule, as in a plan, at most 127 bytes), `source`, `destination`, `protocol`,
+/// `port`, `packets` and `bytes`. A rule of `block` has one row, with `()` as addresses, protocol and
+/// port; its sentence says which packets it drops. `drop_by_default` has a row for each flow that it
+/// dropped: `port` is the destination port, or `()` if the protocol has none. Of more than 4096
+/// flows with ports, the further ones are recorded without their ports, and of more than 4096 such
+/// flows, the rest is one row without addresses. Rules that dropped nothing have no row.
+///
+/// # Errors
+/// nsscript has no rights over the network. The kernel does not support nftables.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().drop_by_default().block(#{ destination: "127.0.0.2" });
+/// assert(!net.ping("127.0.0.2", #{ timeout: "50ms" }));
+/// for found in net.dropped() { print(`${found.rule}: ${found.packets} packets`); }
+/// ```
+/// # See
+/// nft(8)
+fn dropped(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
+    let found = call.effects().dropped(&network, call)?;
+    Ok(found.into_iter().map(dropped_row).collect())
 }
