@@ -138,6 +138,8 @@ const UPWARD: &[(&str, &str, &str)] = &[(
 const QUESTIONS: &[&str] = &[
     "contents",
     "distrust_store",
+    "foresee",
+    "foresee_lack",
     "hides_process",
     "host",
     "keeping",

@@ -8,7 +8,8 @@ use super::Planning;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::Host;
 use crate::ops::{
-    self, At, Backing, Below, Layer, Leaves, Lookup, Op, Presence, RootTree, at_root_of, presence,
+    self, At, Backing, Below, Layer, Leaves, Lookup, Op, Presence, RootTree, at_host, at_root_of,
+    presence,
 };
 use crate::spec::{GuestPath, Root};
 
@@ -254,7 +255,8 @@ impl Planning<'_> {
     /// Looks something up inside, after the actions so far.
     fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
+        let bound = |path: &Path| at_host(&self.host.tree, path);
         let actions = self.actions.iter().map(|(op, _)| op).collect();
-        ask(&Lookup { host: &self.host.tree, actions, root: &root })
+        ask(&Lookup { bound: &bound, actions, root: &root, places: &[] })
     }
 }
