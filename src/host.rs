@@ -5,6 +5,7 @@ pub mod busybox;
 pub mod cgroups;
 pub mod elf;
 mod facts;
+mod file_view;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod mountinfo;
@@ -19,6 +20,7 @@ pub mod tree;
 mod unseen;
 
 pub use facts::{APPARMOR, DEBIAN, Forbids, Host, MOST_USER_NAMESPACES};
+pub use file_view::FileView;
 pub use packages::{Package, Packages};
 pub use programs::DEFAULT_PATH;
 pub use tree::Tree;

@@ -139,6 +139,8 @@ const UPWARD: &[(&str, &str, &str)] = &[(
 const QUESTIONS: &[&str] = &[
     "contents",
     "distrust_store",
+    "foresee",
+    "foresee_lack",
     "hides_process",
     "host",
     "keeping",

@@ -12,10 +12,40 @@ pub const HELPERS: &str = "install the package `uidmap` (Debian, Ubuntu) or `sha
 /// The hint for assigning subordinate ids to a user: usermod(8).
 #[must_use]
 pub fn giving(tree: &Tree, uid: u32) -> String {
-    const RANGE: &str = "100000-165535";
+    let first = first_free(tree);
+    let range = format!("{first}-{}", first + (COUNT - 1));
     let name = user_name(tree, uid).unwrap_or_else(|| uid.to_string());
     let name = crate::diag::escape(&name);
-    format!("root can add some: `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
+    format!("root can add some: `usermod --add-subuids {range} --add-subgids {range} {name}`")
+}
+
+/// The number of subordinate ids that a user gets, and the first of them: useradd(8).
+const COUNT: u32 = 65_536;
+const FIRST: u32 = 100_000;
+
+/// The largest file that is searched for a free range, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The first of ids that neither file assigns to anybody, so that users and groups can have the
+/// same numbers.
+fn first_free(tree: &Tree) -> u32 {
+    let is_small = |file: &&str| {
+        tree.metadata(Path::new(file)).is_ok_and(|found| found.is_file() && found.len() <= LARGEST)
+    };
+    let files = ["/etc/subuid", "/etc/subgid"].into_iter().filter(is_small);
+    let ranges = files.flat_map(|file| all_subordinate(tree, file));
+    let mut taken: Vec<(u32, u32)> = ranges.filter(|(_, count)| *count > 0).collect();
+    taken.sort_unstable();
+    let mut first = FIRST;
+    for (begin, count) in taken {
+        let is_before = u64::from(first) + u64::from(COUNT) <= u64::from(begin);
+        if is_before {
+            break;
+        }
+        first = first.max(begin.saturating_add(count));
+    }
+    // The last number is no id, and a file can assign all others.
+    if first <= u32::MAX - COUNT { first } else { FIRST }
 }
 
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
@@ -119,7 +149,7 @@ pub fn all_subordinate(tree: &Tree, file: &str) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{all_subordinate, home, number_in, subordinate, user_names};
+    use super::{all_subordinate, giving, home, number_in, subordinate, user_names};
     use crate::host::fixture::Fixture;
 
     #[test]
@@ -136,5 +166,44 @@ mod tests {
         assert_eq!(subordinate(&host.tree(), "/etc/subgid", 7), []);
         let all = [(100_000, 65_536), (300_000, 10), (1, 1)];
         assert_eq!(all_subordinate(&host.tree(), "/etc/subuid"), all);
+    }
+
+    #[test]
+    fn the_first_range_that_nobody_has_is_advised() {
+        // The lines of both files, and the first id.
+        let cases: [(&str, &str, u32); 13] = [
+            ("", "", 100_000),
+            ("al:100000:65536\n", "al:100000:65536\n", 165_536),
+            // Users and groups get the same numbers.
+            ("al:100000:65536\n", "", 165_536),
+            ("", "al:100000:1\n", 100_001),
+            ("al:165536:65536\n", "bo:100000:65536\n", 231_072),
+            // A range that overlaps, one that is too small between two, and one that is free.
+            ("al:90000:20000\nbo:150000:100\n", "", 150_100),
+            ("al:90000:10000\nbo:165536:9\n", "", 100_000),
+            ("al:0:4294967295\n", "", 100_000),
+            ("al:100000:4294967295\n", "bo:4294967295:4294967295\n", 100_000),
+            ("al:1:100000000\n", "bo:100000001:4194861759\n", 4_294_861_760),
+            // Lines that say nothing.
+            ("# none\nal:100000\nal:x:y\nal:-1:5\nal:100000:0\n::\n", "\0\u{fffd}", 100_000),
+            ("al:99999999999999999999:1\nal:100000:99999999999\n", "", 100_000),
+            ("bo:300000:65536\nal:100000:65536\nal:165536:65536\n", "", 231_072),
+        ];
+        for (users, groups, first) in cases {
+            let host = Fixture::new("accounts-free");
+            host.file("etc/passwd", b"al:x:7:8::/srv/al:/bin/sh\n");
+            host.file("etc/subuid", users.as_bytes());
+            host.file("etc/subgid", groups.as_bytes());
+            let range = format!("{first}-{}", first + 65_535);
+            let wanted = format!(
+                "root can add some: `usermod --add-subuids {range} --add-subgids {range} al`"
+            );
+            assert_eq!(giving(&host.tree(), 7), wanted, "{users}{groups}");
+        }
+        // Without the files, and with one that is too large to be one.
+        let host = Fixture::new("accounts-free");
+        assert!(giving(&host.tree(), 7).contains(" 100000-165535 "));
+        host.file("etc/subuid", &b"al:100000:65536\n".repeat(70_000));
+        assert!(giving(&host.tree(), 7).contains(" 100000-165535 "));
     }
 }

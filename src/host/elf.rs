@@ -36,13 +36,13 @@ pub use needs::{Kind, Library, LoadError, Missing, Needs, Request, Role, Rule};
 pub use outline::Outline;
 pub use script::Shebang;
 
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// The needs of one program of `tree`: [`Loader::needs`] for a single query.
 ///
 /// # Errors
 /// Those of [`Loader::needs`].
-pub fn needs(tree: &Tree, program: &Path) -> Result<Needs, ElfError> {
+pub fn needs(tree: &dyn FileView, program: &Path) -> Result<Needs, ElfError> {
     Loader::new(tree).needs(program)
 }
 
@@ -57,6 +57,6 @@ pub fn interpreter(head: &[u8]) -> Option<std::path::PathBuf> {
 ///
 /// # Errors
 /// Those of [`Loader::library`].
-pub fn library(tree: &Tree, name: &str, like: &Path) -> Result<Needs, ElfError> {
+pub fn library(tree: &dyn FileView, name: &str, like: &Path) -> Result<Needs, ElfError> {
     Loader::new(tree).library(name, like)
 }

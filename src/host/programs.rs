@@ -1,8 +1,8 @@
 //! Search for programs along `PATH`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::file_view::FileView;
 use super::tree::Tree;
 
 /// The search path if `PATH` is not set, on the host and inside.
@@ -16,24 +16,22 @@ impl Tree {
     /// is not absolute is skipped. The result is a regular file with an `x` bit.
     #[must_use]
     pub fn which(&self, name: &str, path_variable: Option<&str>) -> Option<PathBuf> {
-        let runs = |path: &Path| {
-            self.metadata(path)
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        if name.is_empty() {
-            return None;
-        }
-        if name.contains('/') {
-            let path = PathBuf::from(name);
-            return runs(&path).then_some(path);
-        }
-        path_variable
-            .unwrap_or(DEFAULT_PATH)
-            .split(':')
-            .filter(|directory| directory.starts_with('/'))
-            .map(|directory| Path::new(directory).join(name))
-            .find(|path| runs(path))
+        FileView::which(self, name, path_variable)
     }
+}
+
+/// The paths that execvp(3) tries for the program `name`, without those that are relative to a
+/// working directory.
+pub(super) fn candidates(name: &str, path_variable: Option<&str>) -> Vec<PathBuf> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    if name.contains('/') {
+        return vec![PathBuf::from(name)];
+    }
+    let directories = path_variable.unwrap_or(DEFAULT_PATH).split(':');
+    let absolute = directories.filter(|directory| directory.starts_with('/'));
+    absolute.map(|directory| Path::new(directory).join(name)).collect()
 }
 
 #[cfg(test)]

@@ -52,12 +52,15 @@ const MOST_LINKS: usize = 40;
 /// The inside of a sandbox after some actions.
 #[derive(Clone)]
 pub struct Lookup<'a> {
-    /// The tree of the host, from which files are bound.
-    pub host: &'a Tree,
+    /// The kind of file at a path of the host, below a directory that is bound.
+    pub bound: &'a dyn Fn(&Path) -> At,
     /// The operations in the root, in order.
     pub actions: Vec<&'a Op>,
     /// The kind of file at a place in the root itself.
     pub root: &'a dyn Fn(&GuestPath) -> At,
+    /// The places of the operations with the links in their paths followed, if that is done: see
+    /// [`Lookup::places`].
+    pub places: &'a [Option<GuestPath>],
 }
 
 impl std::fmt::Debug for Lookup<'_> {
@@ -67,9 +70,50 @@ impl std::fmt::Debug for Lookup<'_> {
 }
 
 impl<'a> Lookup<'a> {
+    /// The place of each operation, with the links in its path followed. Without them, a target
+    /// counts as the place itself, which is wrong for `/bin/x` if `/bin` is a link.
+    #[must_use]
+    pub fn places(&self) -> Vec<Option<GuestPath>> {
+        let mut places: Vec<Option<GuestPath>> = Vec::with_capacity(self.actions.len());
+        for (index, op) in self.actions.iter().enumerate() {
+            let before = Lookup {
+                actions: self.actions[..index].to_vec(),
+                places: &places,
+                bound: self.bound,
+                root: self.root,
+            };
+            let place = op.facts().leaves.place().map(|target| before.place_of(target));
+            places.push(place);
+        }
+        places
+    }
+
+    /// The place that a target leads to. What is created or mounted there replaces nothing above.
+    fn place_of(&self, target: &GuestPath) -> GuestPath {
+        let name = target.as_str().rsplit('/').next().unwrap_or_default();
+        let Some(above) = target.parent() else { return target.clone() };
+        let above = self.follow(&above);
+        match above.at {
+            At::Directory => above.place.join(name).unwrap_or_else(|_| target.clone()),
+            // It is created with its parents, or the place is not known.
+            At::File | At::Link(_) | At::Nothing | At::Unknown => target.clone(),
+        }
+    }
+
+    /// The place of the operation with this number, whose target is this.
+    fn placed(&self, index: usize, target: &GuestPath) -> GuestPath {
+        self.places.get(index).cloned().flatten().unwrap_or_else(|| target.clone())
+    }
+
     /// Follows `path`, including links.
     #[must_use]
     pub fn follow(&self, path: &GuestPath) -> Place {
+        self.follow_from_root(path.as_str())
+    }
+
+    /// The same for a path that may contain `..`.
+    #[must_use]
+    pub fn follow_from_root(&self, path: &str) -> Place {
         self.walk(path).0
     }
 
@@ -77,7 +121,7 @@ impl<'a> Lookup<'a> {
     /// there.
     #[must_use]
     pub fn reach(&self, path: &GuestPath) -> (GuestPath, At) {
-        let (Place { place, at, link: _ }, ahead) = self.walk(path);
+        let (Place { place, at, link: _ }, ahead) = self.walk(path.as_str());
         let rest: Vec<&str> = ahead.iter().rev().map(String::as_str).collect();
         match place.join(&rest.join("/")) {
             _ if rest.is_empty() => (place, at),
@@ -105,8 +149,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// Follows `path`; also returns the names behind a missing or unknown place, the last first.
-    fn walk(&self, path: &GuestPath) -> (Place, Vec<String>) {
-        let mut ahead: Vec<String> = names(path.as_str());
+    fn walk(&self, path: &str) -> (Place, Vec<String>) {
+        let mut ahead: Vec<String> = names(path);
         let (mut place, mut link, mut links) = (GuestPath::root(), None, 0);
         while let Some(name) = ahead.pop() {
             if name == ".." {
@@ -143,9 +187,11 @@ impl<'a> Lookup<'a> {
     /// The number of the action that hides an earlier file at `path`.
     #[must_use]
     pub fn hidden_by(&self, path: &GuestPath) -> Option<usize> {
-        let covers =
-            |op: &Op| op.facts().leaves.covers().is_some_and(|target| path.is_within(target));
-        (0..self.actions.len()).rev().filter(|index| covers(self.actions[*index])).find(|index| {
+        let covers = |index: usize| {
+            let covered = self.actions[index].facts().leaves.covers();
+            covered.is_some_and(|target| path.is_within(&self.placed(index, target)))
+        };
+        (0..self.actions.len()).rev().filter(|index| covers(*index)).find(|index| {
             let before = Self { actions: self.actions[..*index].to_vec(), ..self.clone() };
             matches!(before.follow(path).at, At::File | At::Directory)
         })
@@ -156,15 +202,16 @@ impl<'a> Lookup<'a> {
     pub fn holder(&self, path: &GuestPath) -> Holder {
         let holds = |(index, op): (usize, &&'a Op)| match op.facts().leaves {
             Leaves::Bound { source, target, .. } => {
-                let below = path.below(target)?;
+                let target = self.placed(index, target);
+                let below = path.below(&target)?;
                 let is_it = below.as_os_str().is_empty();
                 Some(Holder::Host(if is_it { source.into() } else { source.join(below) }))
             }
             Leaves::FileSystem { target, .. } | Leaves::Hidden(target) => {
-                path.is_within(target).then_some(Holder::Own)
+                path.is_within(&self.placed(index, target)).then_some(Holder::Own)
             }
             Leaves::Directory(made) | Leaves::File(made) | Leaves::Symlink { path: made, .. } => {
-                (made == path).then_some(Holder::Made(index))
+                (self.placed(index, made) == *path).then_some(Holder::Made(index))
             }
             Leaves::Nothing | Leaves::ReadOnly(_) => None,
         };
@@ -172,7 +219,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// The kind of file at a place whose path has no links.
-    fn at(&self, path: &GuestPath) -> At {
+    #[must_use]
+    pub fn at(&self, path: &GuestPath) -> At {
         for (index, op) in self.actions.iter().enumerate().rev() {
             if let Some(found) = self.left(index, op.facts().leaves, path) {
                 return found;
@@ -184,36 +232,55 @@ impl<'a> Lookup<'a> {
     /// The kind of file that the operation with this number leaves at a place; `None` if it does
     /// not concern the place.
     fn left(&self, index: usize, leaves: Leaves<'_>, path: &GuestPath) -> Option<At> {
-        // Creating a file also creates its parent directories.
-        let on_the_way = |made: &GuestPath| made.is_within(path).then_some(At::Directory);
+        let placed = |target: &GuestPath| self.placed(index, target);
+        let before = || Self { actions: self.actions[..index].to_vec(), ..self.clone() };
+        // Creating a file also creates its parent directories, if they do not exist.
+        let on_the_way = |made: &GuestPath| {
+            let is_way = made.is_within(path);
+            if !is_way || self.places.is_empty() {
+                return is_way.then_some(At::Directory);
+            }
+            match before().at(path) {
+                At::Nothing => Some(At::Directory),
+                found => Some(found),
+            }
+        };
         match leaves {
             Leaves::Nothing | Leaves::ReadOnly(_) => None,
             Leaves::Bound { source, directory, target, attributes: _ } => {
-                match path.below(target) {
+                let target = placed(target);
+                match path.below(&target) {
                     Some(below) if below.as_os_str().is_empty() => {
                         Some(if directory { At::Directory } else { At::File })
                     }
-                    Some(below) => Some(at_host(self.host, &source.join(below))),
-                    None => on_the_way(target),
+                    Some(below) => Some((self.bound)(&source.join(below))),
+                    None => on_the_way(&target),
                 }
             }
-            Leaves::FileSystem { kind, target, attributes: _ } if path.is_within(target) => {
-                Some(match (path == target, kind) {
+            Leaves::FileSystem { kind, target, attributes: _ } => {
+                let target = placed(target);
+                if !path.is_within(&target) {
+                    return on_the_way(&target);
+                }
+                Some(match (*path == target, kind) {
                     (true, _) => At::Directory,
                     (false, "tmpfs" | "ramfs") => At::Nothing,
                     (false, _) => At::Unknown,
                 })
             }
-            Leaves::FileSystem { target, .. } => on_the_way(target),
-            Leaves::Hidden(target) if path == target => {
-                let before = Self { actions: self.actions[..index].to_vec(), ..self.clone() };
-                Some(before.at(path))
+            Leaves::Hidden(target) => {
+                let target = placed(target);
+                if *path == target {
+                    return Some(before().at(path));
+                }
+                path.is_within(&target).then_some(At::Nothing)
             }
-            Leaves::Hidden(target) => path.is_within(target).then_some(At::Nothing),
-            Leaves::File(made) if path == made => Some(At::File),
-            Leaves::Symlink { path: made, says } if path == made => Some(At::Link(says.to_owned())),
+            Leaves::File(made) if *path == placed(made) => Some(At::File),
+            Leaves::Symlink { path: made, says } if *path == placed(made) => {
+                Some(At::Link(says.to_owned()))
+            }
             Leaves::Directory(made) | Leaves::File(made) | Leaves::Symlink { path: made, .. } => {
-                on_the_way(made)
+                on_the_way(&placed(made))
             }
         }
     }

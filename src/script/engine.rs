@@ -3,6 +3,7 @@
 pub mod breakpoint;
 pub mod module;
 pub mod own_value;
+pub mod reading;
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -214,7 +215,8 @@ impl Script {
             return Err(vec![Report::error("unclosed comment `/*`").at(Some(origin))]);
         }
         let text = self.with_breaks(text)?;
-        let mut ast = self.engine.compile(&text).map_err(|error| {
+        let ast = reading::read(&self.engine, &self.context, &text);
+        let mut ast = ast.map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, &self.context)
         })?;
@@ -330,6 +332,10 @@ fn read_tokens(engine: &mut Engine, context: &Rc<Context>) {
             if float.1.bytes().all(|it| matches!(it, b'0'..=b'9' | b'-')) =>
         {
             Token::LexError(Box::new(LexError::MalformedNumber(float.1.to_string())))
+        }
+        Token::IntegerConstant(number) if number < 0 => {
+            context.negative.borrow_mut().push(statement_starts::numbers(position));
+            token
         }
         token => own_value::renamed(token, position, &context),
     });

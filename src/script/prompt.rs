@@ -22,6 +22,7 @@ use crate::script::binding::value::{self, SharedOutput};
 use crate::script::effects::dry_run::Effect;
 use crate::script::engine::Script;
 use crate::script::engine::own_value::with_copies;
+use crate::script::engine::reading;
 use crate::script::errors::reword;
 use crate::script::language::recipe::code;
 use crate::script::language::token;
@@ -170,7 +171,7 @@ impl Prompt {
     fn compile_as(&self, name: &str, text: &str) -> Result<AST, Vec<Report>> {
         let context = &self.script.context;
         context.read(name, text);
-        let ast = self.script.engine.compile(text).map_err(|error| {
+        let ast = reading::read(&self.script.engine, context, text).map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, context)
         });

@@ -41,7 +41,7 @@ fn what_follows_the_recipe_reaches_it_even_where_it_looks_like_an_option() {
 
 #[test]
 fn what_follows_the_recipe_of_a_plan_reaches_it_too() {
-    let code = "let words = args; sandbox().run(words);";
+    let code = "let words = args; sandbox(\"/\").read_only_root().run(words);";
     for option in ["--help", "--json", "-e"] {
         let plan = ran(&["plan", "-e", code, "echo", option]).printed();
         assert!(plan.starts_with(&format!("plan for `echo {option}`")), "{plan}");

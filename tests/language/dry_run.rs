@@ -31,7 +31,7 @@ fn no_recipe_is_done_while_it_is_planned() {
 #[test]
 fn a_dry_run_starts_no_process_and_writes_no_file() {
     let code = r#"
-        let root = rootfs().binary("sh").file("/etc/motd", "hello\n");
+        let root = rootfs().binaries(["sh", "cat", "true"]).file("/etc/motd", "hello\n");
         let guest = sandbox(root).hostname("box");
         guest.run("sh -c true");
         print(guest.output("cat /etc/motd").stdout);
@@ -101,11 +101,10 @@ fn the_test_that_nothing_is_started_would_see_a_process() {
 
 #[test]
 fn plans_stand_in_the_order_in_which_programs_would_run() {
-    let code =
-        "let guest = sandbox();\nfor name in [\"a\", \"b\", \"c\"] {\n    guest.run(name);\n}";
+    let code = "let guest = sandbox(\"/\");\nfor name in [\"ls\", \"cat\", \"ps\"] {\n    guest.run(name);\n}";
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
     let heads: Vec<&str> = plan.lines().filter(|line| line.starts_with("plan for")).collect();
-    assert_eq!(heads, ["plan for `a`", "plan for `b`", "plan for `c`"]);
+    assert_eq!(heads, ["plan for `ls`", "plan for `cat`", "plan for `ps`"]);
 }
 
 #[test]
@@ -172,10 +171,10 @@ fn the_plan_of_raw_calls_as_json_has_them_as_others_write_them() {
 
 #[test]
 fn raw_calls_and_sandboxes_stand_in_the_order_of_the_recipe() {
-    let code = "chdir(\"/\"); within(UTS, || { sandbox().run(\"x\"); chdir(\"/tmp\"); });";
+    let code = "chdir(\"/\"); within(UTS, || { sandbox(\"/\").run(\"ls\"); chdir(\"/tmp\"); });";
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
     let heads: Vec<&str> = plan.lines().filter(|line| line.starts_with("plan for")).collect();
-    assert_eq!(heads, ["plan for raw calls", "plan for `x`", "plan for raw calls"]);
+    assert_eq!(heads, ["plan for raw calls", "plan for `ls`", "plan for raw calls"]);
     assert!(plan.contains("\n    1  │ change directory to `/tmp`"), "{plan}");
 }
 
@@ -197,10 +196,10 @@ fn a_dry_run_does_not_wait() {
     let code = r#"
         wait_until(|| exists("/no/such/place"));
         wait_until(|| stat("/no/such/place").size > 0);
-        sandbox().run("x");
+        sandbox("/").run("true");
     "#;
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
-    assert!(plan.starts_with("plan for `x`"), "{plan}");
+    assert!(plan.starts_with("plan for `true`"), "{plan}");
 }
 
 #[test]
@@ -263,9 +262,9 @@ fn a_plan_ends_with_0_whatever_the_recipe_would_end_with() {
 
 #[test]
 fn what_a_recipe_prints_is_not_mixed_with_its_plans() {
-    let code = "print(\"hello\");\nsandbox().run(\"x\");";
+    let code = "print(\"hello\");\nsandbox(\"/\").run(\"true\");";
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
-    assert!(plan.starts_with("plan for `x`"), "{plan}");
+    assert!(plan.starts_with("plan for `true`"), "{plan}");
 }
 
 #[test]

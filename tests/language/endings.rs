@@ -87,8 +87,7 @@ fn the_short_form_is_a_line_for_each_message() {
 
 #[test]
 fn the_json_form_is_an_object_on_a_line_for_each_message() {
-    let code =
-        "let guest = sandbox().tmpfs(\"/a/b\").tmpfs(\"/a\");\nguest.workdir(\"/x\").run(\"x\");";
+    let code = "let guest = sandbox(rootfs().binary(\"ls\")).tmpfs(\"/a/b\").tmpfs(\"/a\");\nguest.workdir(\"/x\").run(\"ls\");";
     let said = Ran::of(&mut nsscript(&["--error-format=json", "-e", code])).said(125);
     let objects: Vec<_> = said.lines().map(|line| fitting("report", line)).collect();
     let [warning, error] = objects.as_slice() else { panic!("{said}") };
@@ -268,7 +267,7 @@ fn output_that_cannot_be_written_is_a_failure() {
         vec!["help"],
         vec!["--help"],
         vec!["--version"],
-        vec!["plan", "-e", "sandbox().run(\"x\");"],
+        vec!["plan", "-e", "sandbox(\"/\").run(\"true\");"],
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = Ran::of(nsscript(&arguments).stdout(full));

@@ -356,7 +356,8 @@ fn what_is_told_is_what_strace_sees() {
     let scratch = Scratch::new();
     let file = scratch.path().join("trace");
     let recipe = format!("{}/tests/explain/sandbox.rhai", super::nsscript::PACKAGE);
-    let code = std::fs::read_to_string(recipe).unwrap() + "\nguest.pid1().output(\"/none\");";
+    let code = std::fs::read_to_string(recipe).unwrap()
+        + "\nguest.pid1().file(\"/none\", \"none\", #{ mode: 0o755 }).output(\"/none\");";
     let is_root = scratch
         .file("mine", "")
         .metadata()

@@ -20,6 +20,7 @@ mod host;
 mod index;
 mod json;
 mod man;
+mod missing;
 mod modules;
 mod narration;
 mod new;

@@ -4,19 +4,19 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// The maximum depth of includes; it stops a file that includes itself.
 const DEEPEST: usize = 8;
 
 /// The directories that `/etc/ld.so.conf` lists, in order; none if it cannot be read.
-pub(super) fn directories(tree: &Tree) -> Vec<PathBuf> {
+pub(super) fn directories(tree: &dyn FileView) -> Vec<PathBuf> {
     let mut listed = Vec::new();
     add(tree, Path::new("/etc/ld.so.conf"), DEEPEST, &mut listed);
     listed
 }
 
-fn add(tree: &Tree, file: &Path, deeper: usize, listed: &mut Vec<PathBuf>) {
+fn add(tree: &dyn FileView, file: &Path, deeper: usize, listed: &mut Vec<PathBuf>) {
     let is_file = tree.metadata(file).is_ok_and(|found| found.is_file());
     let Some(content) = is_file.then(|| tree.read(file).ok()).flatten() else {
         return;
@@ -57,7 +57,7 @@ fn beside(file: &Path, pattern: &[u8]) -> PathBuf {
 }
 
 /// The files that match `pattern`, sorted; its last name may contain wildcards.
-fn matching(tree: &Tree, pattern: &Path) -> Vec<PathBuf> {
+fn matching(tree: &dyn FileView, pattern: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
         return Vec::new();
     };

@@ -10,7 +10,7 @@ use super::bytes::Bytes;
 use super::error::{ElfError, ElfErrorKind};
 use super::object::Object;
 use super::script::Shebang;
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// Device and inode: two paths with the same are one file.
 pub(super) type Identity = (u64, u64);
@@ -31,7 +31,7 @@ pub(super) struct Known {
 
 /// The files of a tree, cached with their contents, or with the error.
 pub(super) struct Files<'t> {
-    pub tree: &'t Tree,
+    pub tree: &'t dyn FileView,
     by_path: HashMap<PathBuf, Result<Known, ElfError>>,
     by_identity: HashMap<Identity, Content>,
     /// Directories of programs, and their paths without links.
@@ -39,7 +39,7 @@ pub(super) struct Files<'t> {
 }
 
 impl<'t> Files<'t> {
-    pub fn of(tree: &'t Tree) -> Self {
+    pub fn of(tree: &'t dyn FileView) -> Self {
         Self {
             tree,
             by_path: HashMap::new(),
@@ -67,17 +67,17 @@ impl<'t> Files<'t> {
     pub fn resolve(&mut self, path: &Path) -> Result<PathBuf, ElfError> {
         let failed = |error: io::Error| ElfError::new(path, error.into());
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Ok(self.tree.resolve(path).map_err(failed)?.path);
+            return self.tree.place(path).map_err(failed);
         };
         // Many programs share a directory, of which the links are then walked once.
         let directory = if let Some(known) = self.directories.get(parent) {
             known.clone()
         } else {
-            let directory = self.tree.resolve(parent).map_err(failed)?.path;
+            let directory = self.tree.place(parent).map_err(failed)?;
             self.directories.insert(parent.to_owned(), directory.clone());
             directory
         };
-        Ok(self.tree.walk(directory, Path::new(name)).map_err(failed)?.path)
+        self.tree.place_in(directory, Path::new(name)).map_err(failed)
     }
 
     fn look(&mut self, path: &Path) -> Result<Known, ElfErrorKind> {

@@ -14,7 +14,7 @@ use super::object::Object;
 use super::script::Shebang;
 use super::search::Search;
 use super::system::System;
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// The number of scripts that may run each other before the kernel refuses; see `execve(2)`.
 const MOST_SCRIPTS: usize = 5;
@@ -28,7 +28,7 @@ const MOST_SCRIPTS: usize = 5;
 /// that a program loads by `dlopen(3)`, and the legacy hardware directories (`tls`, `haswell`…)
 /// that glibc 2.37 removed.
 pub struct Loader<'t> {
-    tree: &'t Tree,
+    tree: &'t dyn FileView,
     search: Search<'t>,
     systems: HashMap<(Abi, Option<PathBuf>), Rc<System>>,
     path_variable: Option<String>,
@@ -37,7 +37,7 @@ pub struct Loader<'t> {
 impl<'t> Loader<'t> {
     /// A loader for the programs of `tree`.
     #[must_use]
-    pub fn new(tree: &'t Tree) -> Self {
+    pub fn new(tree: &'t dyn FileView) -> Self {
         Self { tree, search: Search::of(tree), systems: HashMap::new(), path_variable: None }
     }
 

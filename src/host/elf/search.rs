@@ -17,7 +17,7 @@ use super::needs::{LoadError, Rule};
 use super::object::Object;
 use super::system::{Flavour, System};
 use super::tokens;
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// A library found by a search.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ struct Quest<'q> {
 }
 
 impl<'t> Search<'t> {
-    pub fn of(tree: &'t Tree) -> Self {
+    pub fn of(tree: &'t dyn FileView) -> Self {
         Self {
             files: Files::of(tree),
             processor: Processor::default(),

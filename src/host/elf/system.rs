@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::abi::Abi;
 use super::cpu::{PLATFORMS, Processor};
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// A loader is about 200 KB; a far larger file is not one.
 const LARGEST: u64 = 8 << 20;
@@ -47,7 +47,7 @@ struct BuiltIn {
 impl System {
     /// The system of a program with this interpreter; without one, the system whose loader for
     /// this ABI the tree has.
-    pub fn new(tree: &Tree, abi: Abi, interpreter: Option<&Path>) -> Self {
+    pub fn new(tree: &dyn FileView, abi: Abi, interpreter: Option<&Path>) -> Self {
         let usual = || {
             let candidates = [PathBuf::from(abi.glibc_loader()), PathBuf::from(abi.musl_loader())];
             candidates.into_iter().find(|path| tree.exists(path))
@@ -59,18 +59,18 @@ impl System {
     }
 
     /// The default directories.
-    pub fn directories(&self, tree: &Tree) -> &[PathBuf] {
+    pub fn directories(&self, tree: &dyn FileView) -> &[PathBuf] {
         &self.built_in(tree).directories
     }
 
     /// The possible values of `$LIB`.
-    pub fn lib(&self, tree: &Tree) -> &[Vec<u8>] {
+    pub fn lib(&self, tree: &dyn FileView) -> &[Vec<u8>] {
         &self.built_in(tree).lib
     }
 
     /// The possible values of `$PLATFORM` on this processor: the kernel's name, `AT_PLATFORM`,
     /// unless the loader has another one.
-    pub fn platforms(&self, tree: &Tree, processor: &Processor) -> Vec<&'static str> {
+    pub fn platforms(&self, tree: &dyn FileView, processor: &Processor) -> Vec<&'static str> {
         let named =
             || processor.platform().filter(|name| self.built_in(tree).platforms.contains(name));
         match self.abi.is_x86_64().then(named).flatten() {
@@ -79,7 +79,7 @@ impl System {
         }
     }
 
-    fn built_in(&self, tree: &Tree) -> &BuiltIn {
+    fn built_in(&self, tree: &dyn FileView) -> &BuiltIn {
         self.built_in.get_or_init(|| match (self.flavour, &self.interpreter) {
             (Flavour::Musl, Some(interpreter)) => musl(tree, interpreter),
             (_, Some(interpreter)) => {
@@ -91,7 +91,7 @@ impl System {
 }
 
 /// The defaults in the loader of the GNU C library; `None` if it is not recognised.
-fn glibc(tree: &Tree, interpreter: &Path) -> Option<BuiltIn> {
+fn glibc(tree: &dyn FileView, interpreter: &Path) -> Option<BuiltIn> {
     let found = tree.metadata(interpreter).ok()?;
     if !found.is_file() || found.len() > LARGEST {
         return None;
@@ -141,7 +141,7 @@ fn lib_of(directory: &[u8]) -> &[u8] {
 }
 
 /// The defaults of distributions, for a tree without a loader to read.
-fn usual(tree: &Tree, abi: Abi) -> BuiltIn {
+fn usual(tree: &dyn FileView, abi: Abi) -> BuiltIn {
     let mut lib: Vec<Vec<u8>> = Vec::new();
     if !abi.triplet().is_empty() {
         lib.push(format!("lib/{}", abi.triplet()).into_bytes());
@@ -167,7 +167,7 @@ fn musl_name(interpreter: &Path) -> Option<&OsStr> {
 }
 
 /// The directories from musl's configuration file, or its built-in ones.
-fn musl(tree: &Tree, interpreter: &Path) -> BuiltIn {
+fn musl(tree: &dyn FileView, interpreter: &Path) -> BuiltIn {
     // The file stands in the `etc` beside the directory of the loader.
     let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let mut name = OsStr::new("ld-musl-").to_owned();

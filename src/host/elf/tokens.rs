@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::cpu::Processor;
 use super::system::{Flavour, System};
-use crate::host::tree::Tree;
+use crate::host::FileView;
 
 /// A token in a list of directories; see "Dynamic string tokens" in `ld.so(8)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) fn directories(
     list: &[u8],
     origin: &Path,
     system: &System,
-    tree: &Tree,
+    tree: &dyn FileView,
     processor: &Processor,
 ) -> Vec<PathBuf> {
     if system.flavour == Flavour::Musl && has_other_than_origin(list) {
@@ -44,7 +44,7 @@ pub(super) fn expand(
     item: &[u8],
     origin: &Path,
     system: &System,
-    tree: &Tree,
+    tree: &dyn FileView,
     processor: &Processor,
 ) -> Vec<PathBuf> {
     let mut meanings: Vec<Vec<u8>> = vec![Vec::new()];

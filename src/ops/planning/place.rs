@@ -8,7 +8,7 @@ use super::{Planning, unseen};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::Host;
 use crate::ops::{
-    self, At, Backing, Below, Layer, Leaves, Lookup, MakeOnHost, Op, Presence, RootTree,
+    self, At, Backing, Below, Layer, Leaves, Lookup, MakeOnHost, Op, Presence, RootTree, at_host,
     at_root_of, presence,
 };
 use crate::spec::{GuestPath, Root};
@@ -334,7 +334,8 @@ impl Planning<'_> {
     /// Looks something up inside, after the actions so far.
     pub(super) fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
+        let bound = |path: &Path| at_host(&self.host.tree, path);
         let actions = self.added.iter().chain(&self.actions).map(|(op, _)| op).collect();
-        ask(&Lookup { host: &self.host.tree, actions, root: &root })
+        ask(&Lookup { bound: &bound, actions, root: &root, places: &[] })
     }
 }

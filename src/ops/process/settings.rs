@@ -48,7 +48,8 @@ impl Personality {
             let known = PERSONALITIES.map(|(known, _)| known);
             known.into_iter().find(|known| *known == plain).ok_or_else(|| {
                 let error = ValueError::new(format!("unknown personality {}", quoted(name)));
-                match closest(plain, known) {
+                let same = known.into_iter().find(|known| known.eq_ignore_ascii_case(plain));
+                match same.or_else(|| closest(plain, known)) {
                     Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
                     None => error.hint(format!("a sandbox can have {}", known.join(", "))),
                 }

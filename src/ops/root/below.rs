@@ -48,6 +48,24 @@ pub enum Way {
     Blocked,
 }
 
+/// The content of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// That of this file of the machine.
+    OnHost(PathBuf),
+    /// These bytes.
+    InMemory(Rc<[u8]>),
+}
+
+/// A file in the layers of a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its content.
+    pub content: Content,
+    /// Its permission bits; those of the file of the machine if not set.
+    pub mode: Option<u32>,
+}
+
 /// A path that leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveError {
@@ -229,17 +247,66 @@ impl Below<'_> {
     }
 
     fn read(&self, place: &Path) -> Option<Rc<[u8]>> {
-        let (_, layer) = self.find(place)?;
-        let read = |path: &Path| self.host.tree.read(path).ok().map(Rc::from);
-        match layer {
-            Layer::Kept(kept) => read(&kept.tree().join(place.strip_prefix("/").ok()?)),
-            Layer::Assembled(assembled) => match &assembled.entries.get(place)?.entry {
-                Entry::File { content, .. } => Some(content.clone()),
-                Entry::Copy { source, .. } => read(source),
-                Entry::HardLink { first } => self.read(first),
-                _ => None,
-            },
+        match self.stored(place)?.content {
+            Content::OnHost(path) => self.host.tree.read(&path).ok().map(Rc::from),
+            Content::InMemory(content) => Some(content),
         }
+    }
+
+    /// The file at `place`, which contains no links; `None` if it is another kind of file.
+    #[must_use]
+    pub fn stored(&self, place: &Path) -> Option<StoredFile> {
+        match self.find(place)? {
+            (Found::Other, Layer::Kept(kept)) => {
+                let path = kept.tree().join(place.strip_prefix("/").ok()?);
+                Some(StoredFile { content: Content::OnHost(path), mode: None })
+            }
+            (Found::Other, Layer::Assembled(assembled)) => in_memory(assembled, place),
+            _ => None,
+        }
+    }
+
+    /// The names in the directory `path`, which contains no links.
+    #[must_use]
+    pub fn names(&self, path: &Path) -> Vec<OsString> {
+        let name = |path: &Path| path.file_name().map(ToOwned::to_owned);
+        let mut names: Vec<OsString> = Vec::new();
+        for layer in self.layers {
+            match layer {
+                Layer::Assembled(assembled) => {
+                    let below = assembled.entries.range(path.to_path_buf()..);
+                    let below = below.take_while(|(other, _)| other.starts_with(path));
+                    let directly = below.filter(|(other, _)| other.parent() == Some(path));
+                    names.extend(directly.filter_map(|(other, _)| name(other)));
+                }
+                Layer::Kept(kept) if kept.is_unknown() => {}
+                Layer::Kept(kept) => {
+                    let place = kept.tree().join(path.strip_prefix("/").unwrap_or(path));
+                    names.extend(self.host.tree.names(&place).unwrap_or_default());
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        names.retain(|name| self.find(&path.join(name)).is_some());
+        names
+    }
+}
+
+/// A file of an assembled layer.
+fn in_memory(assembled: &Assembled, place: &Path) -> Option<StoredFile> {
+    match &assembled.entries.get(place)?.entry {
+        Entry::File { content, mode } => {
+            Some(StoredFile { content: Content::InMemory(content.clone()), mode: Some(*mode) })
+        }
+        Entry::Copy { source, mode, .. } => {
+            Some(StoredFile { content: Content::OnHost(source.clone()), mode: Some(*mode) })
+        }
+        Entry::HardLink { first } => in_memory(assembled, first),
+        Entry::Directory { .. }
+        | Entry::Inherited { .. }
+        | Entry::Symlink { .. }
+        | Entry::Device => None,
     }
 }
 

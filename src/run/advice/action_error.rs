@@ -8,7 +8,7 @@ use super::guest::Guest;
 use super::{hint, loader};
 use crate::diag::Report;
 use crate::ops::{Called, Execute, Op, RawAction, Told};
-use crate::plan::{Plan, Side};
+use crate::plan::{Plan, Planned, Side};
 use crate::run::layers::Layers;
 use crate::spec::Kind;
 use crate::sys::{self, CallError, Errno, Syscall};
@@ -40,28 +40,50 @@ impl Error for ActionError<'_> {
 }
 
 impl ActionError<'_> {
+    /// The report of a failure that is certain before the launch, from what is known then.
+    pub(in crate::run) fn foreseen(&self, guest: &Guest<'_>) -> Option<Report> {
+        let planned = self.plan.actions.get(self.action)?;
+        let Op::Execute(Execute { command, search, .. }) = &planned.action else { return None };
+        let report = self.executing(self.of(planned));
+        let report = loader::explain(report, guest, command, search, self.error.errno);
+        // A failure that has no known cause is not certain.
+        (!report.hints.is_empty()).then_some(report)
+    }
+
+    /// The report without what is known of the inside.
+    fn of(&self, planned: &Planned) -> Report {
+        let action = &planned.action;
+        let mut report = Report::error(self.to_string());
+        report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
+        let Told { source, target, .. } = action.told();
+        report.facts.operation = Some(action.facts().name.to_owned());
+        report.facts.errno = Some(self.error.errno.code());
+        (report.facts.source, report.facts.target) = (source, target);
+        report
+    }
+
+    /// The report of a program that is not executed.
+    fn executing(&self, mut report: Report) -> Report {
+        let missing = self.error.errno.name() == "ENOENT";
+        report.facts.status = Some(if missing { 127 } else { 126 });
+        report
+    }
+
     /// The report of the failure.
     pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
             return Report::error(self.to_string());
         };
         let action = &planned.action;
-        let mut report = Report::error(self.to_string());
-        report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
-        report = report.note(self.place(planned.side));
-        let Told { source, target, .. } = action.told();
+        let mut report = self.of(planned).note(self.place(planned.side));
         for said in Self::kernel_messages(action) {
             report = report.note(format!("the kernel says: {said}"));
         }
-        report.facts.operation = Some(action.facts().name.to_owned());
-        report.facts.errno = Some(self.error.errno.code());
-        (report.facts.source, report.facts.target) = (source, target);
         if let Op::Execute(Execute { command, search, .. }) = action
             && (self.error.syscall == Syscall::Execve || self.error.errno == Errno::E2BIG)
         {
-            let missing = self.error.errno.name() == "ENOENT";
-            report.facts.status = Some(if missing { 127 } else { 126 });
             let guest = Guest::new(self.plan, layers);
+            let report = self.executing(report);
             return loader::explain(report, &guest, command, search, self.error.errno);
         }
         hint::add(report, self, layers)

@@ -2,16 +2,16 @@
 
 mod absent;
 
-use std::os::unix::fs::MetadataExt;
-
 use self::absent::{Wanted, installed_at};
 use super::guest::Guest;
-use crate::diag::{Report, count, escape, list, quoted};
-use crate::host::DEFAULT_PATH;
+use crate::diag::{Origin, Report, count, escape, list, quoted};
 use crate::host::elf::{self, Role};
-use crate::ops::{At, FileOver, Op, Place};
-use crate::spec::Command;
+use crate::ops::{At, Execute, FileOver, Op, Place};
+use crate::spec::{Command, GuestPath};
 use crate::sys::Errno;
+
+/// How many scripts may be interpreters of scripts: execve(2).
+const MOST_SCRIPTS: usize = 4;
 
 /// Adds the known causes of the failure to execute `command` to a report.
 pub(in crate::run) fn explain(
@@ -22,11 +22,7 @@ pub(in crate::run) fn explain(
     errno: Errno,
 ) -> Report {
     let program = command.program();
-    let candidates: Vec<String> = if program.contains('/') {
-        vec![program.to_owned()]
-    } else {
-        search.iter().map(|directory| format!("{directory}/{program}")).collect()
-    };
+    let candidates = candidates(program, search);
     let wanted = Wanted { guest, program, search, candidates };
     let there = wanted.candidates.iter().find_map(|path| {
         let found = guest.find(path)?;
@@ -70,7 +66,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
     let shown = quoted(path);
     // An interpreter may itself be a script.
     let mut place = found.place.clone();
-    for _ in 0..4 {
+    for _ in 0..MOST_SCRIPTS {
         let Some(interpreter) = guest.interpreter(&place) else { break };
         let name = interpreter.to_string_lossy().into_owned();
         match guest.find(&name) {
@@ -93,7 +89,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         }
         _ => return report,
     };
-    let missing = guest.missing(&needs);
+    let missing = Guest::missing(&needs);
     // The kernel itself looks up only the loader or interpreter; libraries are loaded later.
     let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
     let Some((name, _, role)) = missing.get(first) else { return report };
@@ -122,18 +118,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
             ),
         );
     }
-    let hint = if guest.is_in_built_root(&place) {
-        "add the program with `.binary(program)` instead of `.copy`, which leaves out the files \
-         that it needs; `dependencies(program)` lists them"
-            .to_owned()
-    } else {
-        let program = guest.on_host(&place).unwrap_or_else(|| path.into());
-        let program = escape(&program.to_string_lossy());
-        format!(
-            "build the root with `rootfs().binary(\"{program}\")`, which adds the files that the \
-             program needs; `dependencies(\"{program}\")` lists them"
-        )
-    };
+    let hint = with_needs(guest, &place, path);
     report.advise("loader_not_inside", hint)
 }
 
@@ -176,6 +161,18 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
     }
 }
 
+/// Whether the last mount that holds a file lets it be executed, and the line that mounts it.
+fn mount_of<'a>(guest: &Guest<'a>, found: &Place) -> Option<(bool, Option<&'a Origin>)> {
+    guest.plan.actions.iter().rev().find_map(|planned| {
+        let (target, exec) = match &planned.action {
+            Op::Bound(bind) => (&bind.target, bind.attributes.exec),
+            Op::Mounted(mount) => (&mount.target, mount.options.attributes.exec),
+            _ => return None,
+        };
+        found.place.is_within(target).then_some((exec, planned.origin.as_ref()))
+    })
+}
+
 /// Reports a program that exists but may not be executed.
 fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
@@ -183,16 +180,8 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         let hint = format!("{shown} is a directory: give the path of a program in it");
         return report.advise("program_is_a_directory", hint);
     }
-    let holder = guest.plan.actions.iter().rev().find_map(|planned| {
-        let (target, exec) = match &planned.action {
-            Op::Bound(bind) => (&bind.target, bind.attributes.exec),
-            Op::Mounted(mount) => (&mount.target, mount.options.attributes.exec),
-            _ => return None,
-        };
-        found.place.is_within(target).then(|| (exec, planned.origin.clone()))
-    });
-    if let Some((false, origin)) = holder {
-        let report = report.related(origin.as_ref(), "mounted without `exec` here");
+    if let Some((false, origin)) = mount_of(guest, found) {
+        let report = report.related(origin, "mounted without `exec` here");
         let hint = "add `exec: true` to the options of the mount";
         return report.advise("mounted_without_exec", hint);
     }
@@ -209,9 +198,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         );
         return report.advise("made_without_exec", hint);
     }
-    let place = guest.on_host(&found.place);
-    let file = place.and_then(|place| guest.layers.host().tree.metadata(&place).ok());
-    let Some(bits) = file.map(|file| file.mode() & 0o7777).filter(|bits| bits & 0o111 == 0) else {
+    let Some(bits) = guest.mode(&found.place).filter(|bits| bits & 0o111 == 0) else {
         return report;
     };
     let cannot = format!("{shown} has mode {bits:04o}, so nobody can execute it");
@@ -228,19 +215,102 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     )
 }
 
-/// The library that a program lacks inside. The loader itself then reports it and exits with 127.
-pub(in crate::run) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
-    let program = command.program();
-    let candidates: Vec<String> = if program.contains('/') {
-        vec![program.to_owned()]
-    } else {
-        DEFAULT_PATH.split(':').map(|directory| format!("{directory}/{program}")).collect()
-    };
-    let mut found = candidates.iter().filter_map(|path| guest.find(path));
-    let found = found.find(|found| found.at == At::File)?;
+/// The paths that are tried for a program.
+fn candidates(program: &str, search: &[String]) -> Vec<String> {
+    if program.contains('/') {
+        return vec![program.to_owned()];
+    }
+    search.iter().map(|directory| format!("{directory}/{program}")).collect()
+}
+
+/// The error of execve(2) for a program, if it is certain that it will fail.
+pub(in crate::run) fn foresee(guest: &Guest<'_>, execute: &Execute) -> Option<Errno> {
+    let mut errno = Errno::ENOENT;
+    for path in candidates(execute.command.program(), &execute.search) {
+        // A path from the working directory is not known.
+        let found = guest.find(&path)?;
+        match found.at {
+            // The kernel says ELOOP.
+            At::Nothing if guest.is_circle(&found) => return None,
+            At::Nothing => {}
+            At::Directory => errno = Errno::EACCES,
+            At::File if is_forbidden(guest, &found)? => errno = Errno::EACCES,
+            At::File if lacks_loader(guest, &found)? => {}
+            At::File | At::Link(_) | At::Unknown => return None,
+        }
+    }
+    Some(errno)
+}
+
+/// Whether nobody can execute a file; `None` if that is not known.
+fn is_forbidden(guest: &Guest<'_>, found: &Place) -> Option<bool> {
+    let mode = guest.mode(&found.place)?;
+    let is_mounted_without_exec = mount_of(guest, found).is_some_and(|(exec, _)| !exec);
+    Some(mode & 0o111 == 0 || is_mounted_without_exec)
+}
+
+/// Whether execve(2) would not find the interpreter or the loader of a program; `None` if that is
+/// not known.
+fn lacks_loader(guest: &Guest<'_>, found: &Place) -> Option<bool> {
+    let mut place = found.place.clone();
+    for _ in 0..MOST_SCRIPTS {
+        let Some(interpreter) = guest.interpreter(&place) else { break };
+        let found = guest.find(interpreter.to_str()?)?;
+        if found.at == At::Nothing {
+            return Some(true);
+        }
+        place = found.place;
+    }
+    let needs = guest.needs(&place)?.ok()?;
+    Some(Guest::missing(&needs).iter().any(|(_, _, role)| *role == Role::Loader))
+}
+
+/// The report of a program that starts, but lacks a library, or the program that `env` is to run:
+/// its loader, or env(1), exits with status 127.
+pub(in crate::run) fn lacks(guest: &Guest<'_>, execute: &Execute) -> Option<Report> {
+    let candidates = candidates(execute.command.program(), &execute.search);
+    let mut found = candidates.iter().filter_map(|path| Some((path, guest.find(path)?)));
+    let (path, found) = found.find(|(_, found)| found.at == At::File)?;
+    // These name other directories and libraries.
+    let is_of_loader = |(name, _): &(String, String)| name.starts_with("LD_");
+    if execute.environment.iter().any(is_of_loader) {
+        return None;
+    }
     let needs = guest.needs(&found.place)?.ok()?;
-    let missing = guest.missing(&needs);
-    let (name, by, _) = missing.iter().find(|(_, _, role)| *role == Role::Library)?;
-    let (name, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));
-    Some(format!("the library {name}, which {by} needs, is not in the sandbox"))
+    let missing = Guest::missing(&needs);
+    let (name, by, role) = missing.iter().find(|(_, _, role)| *role != Role::Loader)?;
+    let (shown, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));
+    let what = match role {
+        Role::Program => format!("the program {shown}, which it asks `env` for,"),
+        Role::Library | Role::Loader => format!("the library {shown}, which {by} needs,"),
+    };
+    let path = quoted(path);
+    let message = format!("cannot execute {path}: {what} is not {}", guest.words());
+    let mut report = Report::error(message);
+    (report.facts.errno, report.facts.status) = (Some(Errno::ENOENT.code()), Some(127));
+    if *role == Role::Program {
+        let name = name.to_string_lossy();
+        let hint = if guest.is_built() {
+            format!("add it to the root with `rootfs().binary(\"{}\")`", escape(&name))
+        } else {
+            format!("install {shown} there, or change the first line of {path}")
+        };
+        return Some(report.advise("interpreter_of_env", hint));
+    }
+    Some(report.advise("library_not_inside", with_needs(guest, &found.place, path.as_ref())))
+}
+
+/// The hint for a program whose needs are not inside.
+fn with_needs(guest: &Guest<'_>, place: &GuestPath, path: &str) -> String {
+    if guest.is_in_built_root(place) {
+        return "add the program with `.binary(program)` instead of `.copy`, which leaves out the \
+                files that it needs; `dependencies(program)` lists them"
+            .to_owned();
+    }
+    let program = guest.on_host(place).unwrap_or_else(|| path.into());
+    let program = escape(&program.to_string_lossy());
+    format!(
+        "build the root with `rootfs().binary(\"{program}\")`, which adds the files that the \
+         program needs; `dependencies(\"{program}\")` lists them"
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::path::Path;
 use std::time::Instant;
 
 use super::bounds::Bounds;
@@ -13,15 +14,16 @@ use super::process::Process;
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
 use crate::diag::Report;
-use crate::ops::Pod;
+use crate::ops::{Execute, Op, Pod};
 use crate::plan::{Plan, Request};
-use crate::run::advice::guest::Guest;
+use crate::run::advice::action_error::ActionError;
+use crate::run::advice::guest::{Guest, Knows};
 use crate::run::advice::loader;
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
 use crate::spec::Namespaces;
-use crate::sys::{self, Waiting};
+use crate::sys::{self, CallError, Syscall, Waiting};
 
 /// Starts the processes of this run.
 pub struct Launcher {
@@ -62,6 +64,7 @@ impl Launcher {
         request: &Request,
         input: &Input,
     ) -> Result<Process, RunError> {
+        self.refuse_missing(plan)?;
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
@@ -111,6 +114,7 @@ impl Launcher {
         input: &Input,
         bounds: &Bounds,
     ) -> Result<Exit, RunError> {
+        self.refuse_missing(plan)?;
         let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
@@ -135,6 +139,7 @@ impl Launcher {
         input: &Input,
         bounds: &Bounds,
     ) -> Result<Output, RunError> {
+        self.refuse_missing(plan)?;
         let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
@@ -158,13 +163,61 @@ impl Launcher {
         }
     }
 
-    /// The library that the program of a plan lacks inside, which explains exit status 127.
+    /// The report of a program that lacks a file inside, which explains exit status 127.
     #[must_use]
-    pub fn lacks(&self, plan: &Plan) -> Option<String> {
+    pub fn lacks(&self, plan: &Plan) -> Option<Report> {
         if self.mend(None).is_ok_and(|any| any) {
-            return Some("a layer of the root was changed in the store: rerun the recipe".into());
+            let message = "a layer of the root was changed in the store";
+            return Some(Report::error(message).hint("rerun the recipe"));
         }
-        loader::lacks(&Guest::new(plan, self), &plan.command)
+        loader::lacks(&Guest::new(plan, self), execute_of(plan)?.1)
+    }
+
+    /// The same before a launch; `None` if it is not certain. `is_changed` is whether a file of the
+    /// host may be another one at the launch.
+    #[must_use]
+    pub fn foresee_lack(&self, plan: &Plan, is_changed: &dyn Fn(&Path) -> bool) -> Option<Report> {
+        let guest = Guest::foreseen(plan, self, Knows::Unchanged(is_changed));
+        let lacks = loader::lacks(&guest, execute_of(plan)?.1);
+        lacks.filter(|_| self.host().tree.take_unseen().is_none())
+    }
+
+    /// The error with which the program of a plan would not be executed; `None` if that is not
+    /// certain. `is_changed` is whether a file of the host may be another one at the launch.
+    ///
+    /// # Errors
+    /// A look-up has failed, so that it is not known what a file is.
+    pub fn foresee(
+        &self,
+        plan: &Plan,
+        is_changed: &dyn Fn(&Path) -> bool,
+    ) -> Result<Option<Report>, Report> {
+        let found = self.foreseen(plan, Knows::Unchanged(is_changed));
+        match self.host().tree.take_unseen() {
+            Some(unseen) => {
+                let origin = execute_of(plan).and_then(|(at, _)| plan.actions[at].origin.clone());
+                Err(Report::from(unseen).at(origin))
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Refuses a plan whose program is not in the root, as far as the plan alone shows that.
+    fn refuse_missing(&self, plan: &Plan) -> Result<(), Report> {
+        self.foreseen(plan, Knows::Planned).map_or(Ok(()), Err)
+    }
+
+    fn foreseen(&self, plan: &Plan, knows: Knows<'_>) -> Option<Report> {
+        let (action, execute) = execute_of(plan)?;
+        let guest = Guest::foreseen(plan, self, knows);
+        if matches!(knows, Knows::Planned) && !guest.has_planned_root() {
+            return None;
+        }
+        let errno = loader::foresee(&guest, execute)?;
+        // What cannot be known for certain is still good for the explanation.
+        let guest = Guest::foreseen(plan, self, Knows::All);
+        let error = CallError { syscall: Syscall::Execve, errno };
+        ActionError { plan, action, error }.foreseen(&guest)
     }
 
     /// The shell of a sandbox: the one in `SHELL` inside, or else bash if it exists, or else sh.
@@ -228,4 +281,12 @@ impl Launcher {
         let exit = self.ended(&plan, &mut joined)??;
         Ok(Output { stdout, stderr, exit })
     }
+}
+
+/// The action that executes the program, with its index; closures have none.
+fn execute_of(plan: &Plan) -> Option<(usize, &Execute)> {
+    plan.actions.iter().enumerate().rev().find_map(|(index, planned)| match &planned.action {
+        Op::Execute(execute) => Some((index, execute)),
+        _ => None,
+    })
 }

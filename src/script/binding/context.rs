@@ -49,6 +49,8 @@ pub struct Context {
     pub stack: RefCell<Stack>,
     /// The places of variables of the text that is read that are copied: see `engine/own_value.rs`.
     pub copied: RefCell<HashSet<(u32, u32)>>,
+    /// The places of negative integers in the text that is read: see `engine/reading.rs`.
+    pub negative: RefCell<Vec<(u32, u32)>>,
     /// The names of its `catch` variables.
     pub caught: RefCell<CatchNames>,
     directory: PathBuf,
@@ -74,6 +76,7 @@ impl Context {
             printed: OnceCell::new(),
             stack: RefCell::default(),
             copied: RefCell::default(),
+            negative: RefCell::default(),
             caught: RefCell::default(),
             directory: recipe.directory.clone(),
             moved: Cell::default(),

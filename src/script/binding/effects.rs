@@ -131,6 +131,9 @@ pub trait Effects: NetworkEffects + FileEffects {
         call: &Call<'_, '_>,
     ) -> Result<Output, RunError>;
 
+    /// The report of a program that has ended with status 127 because it lacks a file.
+    fn lacks(&self, plan: &Plan, call: &Call<'_, '_>) -> Option<Report>;
+
     /// Starts a program.
     fn start(
         &self,

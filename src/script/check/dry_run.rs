@@ -32,6 +32,7 @@ pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report
     let made_up = script.dry_run.made_up.get();
     let was_done = !script.effects().is_empty();
     let contradictions = script.dry_run.contradictions.borrow().clone();
+    let certain = script.dry_run.certain.borrow().clone();
     script.close();
     sources.add(&script.sources());
     let mut found = if made_up { Vec::new() } else { warned.borrow().clone() };
@@ -41,7 +42,8 @@ pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report
             for mut report in reports {
                 let of_plan = contradictions.iter().any(|it| it.message == report.message);
                 let missing = report.facts.errno == Some(NOT_FOUND);
-                let is_sure = !(made_up || missing && was_done);
+                let is_certain = certain.iter().any(|it| it.message == report.message);
+                let is_sure = is_certain || !(made_up || missing && was_done);
                 if !is_sure && !of_plan {
                     continue;
                 }

@@ -12,6 +12,7 @@ use crate::script::analysis::discard::discarded;
 use crate::script::analysis::session_ids::session_ids;
 use crate::script::binding::context::Context;
 use crate::script::engine::module::{Resolver, circle};
+use crate::script::engine::reading;
 use crate::script::errors::reword;
 use crate::script::language::recipe::code;
 use crate::script::language::statement_starts::numbers;
@@ -97,7 +98,7 @@ impl<'c> Reader<'c> {
             }
         };
         self.context.sources.insert(id, &text);
-        let mut ast = match self.engine.compile(code(&text)) {
+        let mut ast = match reading::read(self.engine, self.context, &code(&text)) {
             Ok(ast) => ast,
             Err(error) => {
                 let error = EvalAltResult::ErrorInModule(id.into(), error.into(), Position::NONE);

@@ -8,6 +8,7 @@ use rhai::{AST, Engine, EvalAltResult};
 
 use crate::diag::{Origin, Report};
 use crate::script::binding::context::Context;
+use crate::script::engine::reading;
 use crate::script::errors::reword;
 use crate::script::language::bracket;
 use crate::script::language::recipe::Recipe;
@@ -38,7 +39,7 @@ pub fn read(recipe: &Recipe, engine: &Engine, context: &Rc<Context>) -> Read {
     for _ in 0..MOST {
         // The report of a mistake reads the text too.
         context.sources.insert(&recipe.name, &text);
-        match engine.compile(&text) {
+        match reading::read(engine, context, &text) {
             Ok(ast) => {
                 read.ast = ast;
                 break;

@@ -3,6 +3,7 @@
 //! Nothing is changed, not even values of a run, which a dry run can meet at a prompt.
 
 mod files;
+mod foresight;
 mod network;
 
 use std::cell::{Cell, RefCell};
@@ -68,6 +69,11 @@ pub struct DryRun {
     slept: Cell<u32>,
     /// Whether the recipe was given a value that a run might not give.
     pub made_up: Cell<bool>,
+    /// Whether the recipe has gone on where a run might have ended, or without changes that a run
+    /// would have kept.
+    assumed: Cell<bool>,
+    /// The programs that a run would certainly not execute.
+    pub certain: RefCell<Vec<Report>>,
     /// The contradictions in plans.
     pub contradictions: RefCell<Vec<Report>>,
     /// What the dry run cannot know.
@@ -104,6 +110,16 @@ impl DryRun {
         plan
     }
 
+    /// Records a program that runs to its end, and returns how that is.
+    fn end_of(&self, plan: &Plan, call: &Call<'_, '_>) -> Result<Exit, RunError> {
+        const NOT_LOADED: i32 = 127;
+        let refused = self.refuse_missing(plan, call);
+        let lacks = refused.is_ok() && self.foresees_lack(plan, call).is_some();
+        self.note_plan(plan.clone());
+        refused?;
+        Ok(if lacks { exit_with(NOT_LOADED) } else { exit() })
+    }
+
     /// Runs a closure in this process. Its effects are one level deeper.
     fn go_through(&self, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
         let (moved, depth) = (call.context.moved.get(), self.depth.get());
@@ -121,13 +137,11 @@ impl DryRun {
 
 /// The exit status of a program that was not run.
 fn exit() -> Exit {
-    Exit {
-        code: 0,
-        signal: None,
-        cause: Cause::Exited,
-        wall: Duration::ZERO,
-        usage: Usage::default(),
-    }
+    exit_with(0)
+}
+
+fn exit_with(code: i32) -> Exit {
+    Exit { code, signal: None, cause: Cause::Exited, wall: Duration::ZERO, usage: Usage::default() }
 }
 
 /// A process that was not started.
@@ -186,7 +200,8 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    fn holds(&self, _: bool) -> bool {
+    fn holds(&self, condition: bool) -> bool {
+        self.assumed.set(self.assumed.get() || !condition);
         true
     }
 
@@ -218,10 +233,9 @@ impl Effects for DryRun {
         _: &Request,
         _: &Input,
         _: &Bounds,
-        _: &Call<'_, '_>,
+        call: &Call<'_, '_>,
     ) -> Result<Exit, RunError> {
-        self.note_plan(plan.clone());
-        Ok(exit())
+        self.end_of(plan, call)
     }
 
     fn output(
@@ -230,14 +244,26 @@ impl Effects for DryRun {
         _: &Request,
         _: &Input,
         _: &Bounds,
-        _: &Call<'_, '_>,
+        call: &Call<'_, '_>,
     ) -> Result<Output, RunError> {
-        self.note_plan(plan.clone());
-        Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit: exit() })
+        let exit = self.end_of(plan, call)?;
+        Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit })
     }
 
-    fn start(&self, plan: Plan, _: &Request, _: &Call<'_, '_>) -> Result<ProcessHandle, RunError> {
-        Ok(process(Some(self.note_plan(plan)), Dynamic::UNIT))
+    fn lacks(&self, plan: &Plan, call: &Call<'_, '_>) -> Option<Report> {
+        self.foresees_lack(plan, call)
+    }
+
+    fn start(
+        &self,
+        plan: Plan,
+        _: &Request,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, RunError> {
+        let refused = self.refuse_missing(&plan, call);
+        let plan = self.note_plan(plan);
+        refused?;
+        Ok(process(Some(plan), Dynamic::UNIT))
     }
 
     fn join(
@@ -518,10 +544,12 @@ impl Effects for DryRun {
     }
 
     fn changes(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Vec<Changed>, RunError> {
+        self.assumed.set(true);
         Ok(Vec::new())
     }
 
     fn commit(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Option<KeptLayer>, RunError> {
+        self.assumed.set(true);
         Ok(None)
     }
 

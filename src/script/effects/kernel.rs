@@ -199,6 +199,10 @@ impl Effects for Kernel {
         call.context.runner.output(plan, request, input, bounds)
     }
 
+    fn lacks(&self, plan: &Plan, call: &Call<'_, '_>) -> Option<Report> {
+        call.context.runner.lacks(plan)
+    }
+
     fn start(
         &self,
         plan: Plan,

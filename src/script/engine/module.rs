@@ -16,6 +16,7 @@ use crate::script::analysis::depends::depends;
 use crate::script::analysis::discard::discarded;
 use crate::script::binding::context::Context;
 use crate::script::binding::error::VerbError;
+use crate::script::engine::reading;
 use crate::script::language::library::STDLIB;
 use crate::script::language::recipe::code;
 use crate::script::language::statement_starts;
@@ -129,7 +130,8 @@ impl ModuleResolver for Resolver {
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
         let stops = statement_starts::stops(&text, &text, &[]);
         self.breakpoints.begin(&id, stops);
-        let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
+        let ast = reading::read(engine, &self.context, &text);
+        let mut ast = ast.map_err(|error| inside(error.into()))?;
         ast.set_source(id.as_str());
         self.context.add_text(&id, &ast);
         let reports = discarded(&ast, &id, false);

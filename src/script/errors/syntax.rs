@@ -130,6 +130,10 @@ fn lexical(error: &LexError) -> Report {
                 i64::MAX
             ))
         }
+        LexError::MalformedNumber(digits) if is_negative(digits) => {
+            let report = Report::error("invalid number");
+            report.hint(format!("write the sign apart: `-(0{digits})`"))
+        }
         LexError::MalformedNumber(_) => Report::error("invalid number"),
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
             Report::error("`=` assigns a value; it does not compare").hint("did you mean `==`?")
@@ -150,6 +154,12 @@ fn lexical(error: &LexError) -> Report {
 fn is_integer(digits: &str) -> bool {
     let digits = digits.strip_prefix('-').unwrap_or(digits);
     !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Whether these are the digits of a number in another base with a sign before it, which the engine
+/// does not read.
+fn is_negative(digits: &str) -> bool {
+    digits.strip_prefix(['x', 'X', 'o', 'O', 'b', 'B']).is_some_and(is_integer)
 }
 
 /// Replaces the engine's quotes by backticks.

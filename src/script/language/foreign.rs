@@ -74,6 +74,8 @@ const TEXT: &str = "use `value.to_string()`, or a string in backticks: `` `${val
 const INTEGER: &str = "use `text.parse_int()` or `number.to_int()`";
 const SWITCH: &str = "write `switch value { 1 => …, _ => … }`";
 const KEPT: &str = "`output(command)` keeps what a program writes: `.output(\"ls\").stdout`";
+const SUDO: &str = "programs gain no rights by it: run nsscript itself as root, or give the program another user \
+    with `.user(id)`";
 const LENGTH: &str = "use `.len()`";
 const CHANGE: &str = "an assignment does that: `x += 1`";
 const IN_A_SANDBOX: &str = "run a program in a sandbox: `sandbox(\"/\").run(\"ls -l\")`";
@@ -206,8 +208,8 @@ pub const WORDS: &[Word] = &[
     row("case", Statement, SWITCH),
     row("function", Statement, FUNCTION),
     row("source", Statement, MODULES),
-    row("sudo", Function, "run nsscript itself as root"),
-    row("sudo", Statement, "run nsscript itself as root"),
+    row("sudo", Function, SUDO),
+    row("sudo", Statement, SUDO),
     row("cat", Function, "use `read_file(path)`"),
     row("rm", Function, "use `remove(path)`"),
     row("touch", Function, "use `write_file(path, \"\")`"),
@@ -220,10 +222,14 @@ pub const WORDS: &[Word] = &[
     row("undefined", Name, UNIT),
     row("NaN", Name, UNIT),
     row("typeof", Statement, "use `type_of(value)`"),
-    row("new", Statement, "call the function: `sandbox(\"/\")`"),
-    row("async", Statement, "use `.start(command)`, which continues without waiting"),
+    row("new", Statement, "values are made by verbs, without `new`: `sandbox(\"/\")`, `rootfs()`"),
+    row(
+        "async",
+        Statement,
+        "functions are not asynchronous; `.start(command)` continues without waiting",
+    ),
     row("await", Statement, "use `process.wait()`"),
-    row("delete", Statement, "remove a key with `map.remove(key)`"),
+    row("delete", Statement, "a variable ends with its block; `map.remove(key)` removes a key"),
     row("console", Name, PRINT),
     row("JSON", Name, "use `value.to_json()` or `parse_json(text)`"),
     row("Math", Name, "numbers have functions: `number.abs()`"),
@@ -232,7 +238,7 @@ pub const WORDS: &[Word] = &[
     row("stdout", Name, KEPT),
     row("stderr", Name, KEPT),
     row("length", Function, LENGTH),
-    row("forEach", Function, "write `for x in list { … }`"),
+    row("forEach", Function, "use a loop: `for x in list { … }`"),
     row("includes", Function, "use `.contains(value)`"),
     row("toUpperCase", Function, "use `.to_upper()`"),
     row("toLowerCase", Function, "use `.to_lower()`"),
@@ -266,7 +272,7 @@ pub const WORDS: &[Word] = &[
     row("println", Function, PRINT),
     row("puts", Function, PRINT),
     row("sizeof", Function, LENGTH),
-    row("unsafe", Statement, "leave it out"),
+    row("unsafe", Statement, "leave it out: write its statements alone"),
     row("goto", Statement, "use a loop or a function"),
 ];
 

@@ -176,7 +176,7 @@ pub(in crate::script::verbs) struct Finished<'a> {
     /// The time that it had.
     pub timeout: Option<Timeout>,
     /// What it lacks.
-    pub lacks: Option<String>,
+    pub lacks: Option<Report>,
 }
 
 /// Makes an exit status other than 0 and a timeout errors, unless `check` is false.
@@ -193,10 +193,14 @@ pub(in crate::script::verbs) fn checked(
     let Finished { command, written, timeout, lacks } = finished;
     let is_closure = command.is_closure();
     let command = if is_closure { "the closure".into() } else { quoted(command.shown()) };
-    let mut report = Report::error(match timeout {
+    let message = match timeout {
         Some(timeout) if exit.cause == Cause::Timeout => timed_out(&command, timeout, exit),
         _ => format!("{command} {exit}"),
-    });
+    };
+    let mut report = match lacks {
+        Some(lacks) => lacks.note(message),
+        None => Report::error(message),
+    };
     report.facts.operation = Some("run".into());
     // A program that ends with 0 when it gets SIGTERM has not done what was asked.
     report.facts.status = (exit.code != 0).then_some(exit.code);
@@ -207,9 +211,6 @@ pub(in crate::script::verbs) fn checked(
         for line in &lines[lines.len().saturating_sub(5)..] {
             report = report.note(format!("it wrote: {}", crate::diag::escape(line)));
         }
-    }
-    if let Some(lacks) = lacks {
-        report = report.hint(lacks);
     }
     report.facts.program = Some(Box::new(ended));
     Err(call.fail(report))
@@ -324,7 +325,7 @@ fn run_to_end(
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, &bounds, call);
     let exit = exit.map_err(|error| call.found_here(error))?;
-    let lacks = if exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
+    let lacks = if exit.code == 127 { call.effects().lacks(&plan, call) } else { None };
     let (command, timeout) = (&request.command, bounds.timeout);
     let finished = Finished { command, written: None, timeout, lacks };
     checked(exit, options.check, finished, call)
@@ -356,7 +357,7 @@ fn output(
     let input = input(options.stdin, Input::Nothing);
     let output = call.effects().output(&plan, &request, &input, &bounds, call);
     let output = output.map_err(|error| call.found_here(error))?;
-    let lacks = if output.exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
+    let lacks = if output.exit.code == 127 { call.effects().lacks(&plan, call) } else { None };
     let (command, timeout) = (&request.command, bounds.timeout);
     let written = Some([output.stdout.as_slice(), output.stderr.as_slice()]);
     let finished = Finished { command, written, timeout, lacks };

@@ -61,6 +61,24 @@ impl Argument for Names {
     }
 }
 
+/// A personality. A name and an array of names both say which.
+#[derive(Debug)]
+struct PersonalityNames(Personality);
+
+impl Argument for PersonalityNames {
+    const KIND: &'static str = "a string or an array of strings";
+
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        let names = match value {
+            Some(name) if name.is_string() => vec![name.to_string()],
+            value => Vec::take(value, call)
+                .map_err(|_| ArgumentError::Type { wanted: Self::KIND, given })?,
+        };
+        Personality::new(names).map(Self).map_err(ArgumentError::Value)
+    }
+}
+
 /// Checks a name for `keep_env`.
 fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some((variable, value)) = name.split_once('=') {
@@ -339,7 +357,7 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
 /// - `"ADDR_COMPAT_LAYOUT"`: memory is laid out as before Linux 2.6.9.
 /// - `"LINUX32"`: uname(2) names the 32-bit machine, such as `i686`, for builds of 32-bit programs.
 ///
-/// With `[]`, the program has none of them. By default, it has the personality of nsscript itself.
+/// `names` is one name or an array of names. With `[]`, the program has none of them. By default, it has the personality of nsscript itself.
 /// The personality also applies to programs that join the sandbox.
 ///
 /// # Errors
@@ -351,13 +369,8 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
 /// ```
 /// # See
 /// personality(2), setarch(8)
-fn personality(
-    call: &Call<'_, '_>,
-    sandbox: Sandbox,
-    names: Vec<String>,
-) -> Result<Sandbox, VerbError> {
-    let personality = Personality::new(names).map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(personality, call.origin()))
+fn personality(call: &Call<'_, '_>, sandbox: Sandbox, names: PersonalityNames) -> Sandbox {
+    sandbox.with(names.0, call.origin())
 }
 
 /// Sets a clock of the sandbox ahead of that of the machine, or behind it.
