@@ -62,8 +62,8 @@ pub use descendants::Descendants;
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
-    may_write, most_descriptors, own, random, rename_new, share_blocks, share_directory, touch,
-    wait_for_lock,
+    may_write, may_write_to, most_descriptors, open_output, own, random, rename_new, share_blocks,
+    share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};

@@ -21,7 +21,8 @@ use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Bounds, Input, RunError, Runner};
 use nsscript::internal::spec::{
     Applets, BindOptions, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountAttributes, MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
+    MountAttributes, MountOptions, Namespaces, ProcOptions, Redirected, Resource, Root, Rootfs,
+    Sink, Streams,
 };
 
 // What the programs that are started here find.
@@ -275,7 +276,7 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
         Streams::Terminal,
         Streams::Captured,
         Streams::Piped,
-        Streams::Discarded,
+        Streams::Redirected(Redirected { output: Sink::Discarded, ..Redirected::default() }),
     ] {
         let request = request(&["true"], streams);
         let plan = runner.plan(sandbox, &request).expect("no contradictions");

@@ -387,7 +387,7 @@ impl Draft<'_> {
     fn execute(&self, all: &mut Gathered) {
         let settings = self.settings;
         let closure = self.request.command.is_closure();
-        all.add(Connect(self.request.streams), None);
+        all.add(Connect(self.request.streams.clone()), None);
         all.add(NewSession { closure }, None);
         if !all.0.iter().any(|(op, _)| matches!(op, Op::Umask(_))) {
             all.add(Umask(0o022), None);

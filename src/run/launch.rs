@@ -354,7 +354,7 @@ pub(super) fn connect_streams(
         of_caller: !session.is_in_sandbox(),
         elsewhere: session.trail().children_are_elsewhere(),
     };
-    connect(request.streams, input, around).map_err(|error| {
+    connect(&request.streams, input, around).map_err(|error| {
         let mut report = Report::error(error.to_string());
         report.facts.errno = error.errno().map(Errno::code);
         report.hints.extend(error.hint().map(Into::into));

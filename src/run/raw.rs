@@ -6,6 +6,7 @@ pub(super) mod attach_loop;
 mod enter;
 pub(super) mod image;
 pub(super) mod listing;
+pub(super) mod open_output;
 mod pin;
 pub(super) mod privilege;
 mod save;

@@ -2,11 +2,11 @@
 
 use crate::diag::{closest, quoted};
 use crate::ops::lowering::c;
-use crate::ops::words::place;
+use crate::ops::words::{host, place};
 use crate::ops::{
     AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Namespaces, Streams, ValueError, shell_word};
+use crate::spec::{GuestPath, Namespaces, Redirected, Sink, Streams, ValueError, shell_word};
 use crate::sys::Call;
 
 /// Connects the standard streams.
@@ -103,15 +103,39 @@ impl Operation for Connect {
     }
 
     fn told(&self) -> Told {
-        let sentence = match self.0 {
-            Streams::Inherited => "use the standard streams of nsscript",
-            Streams::Terminal => "use its own terminal, relayed to that of nsscript",
-            Streams::Captured => "write output and errors to pipes",
-            Streams::Piped => "read input from a pipe and write output to one",
-            Streams::Discarded => "use the input and errors of nsscript and discard the output",
+        let sentence = match &self.0 {
+            Streams::Inherited => "use the standard streams of nsscript".into(),
+            Streams::Terminal => "use its own terminal, relayed to that of nsscript".into(),
+            Streams::Captured => "write output and errors to pipes".into(),
+            Streams::Piped => PIPES.into(),
+            Streams::Redirected(streams) => redirected(streams),
         };
-        Told { sentence: sentence.into(), source: None, target: None, shell: None }
+        Told { sentence, source: None, target: None, shell: None }
     }
+}
+
+const PIPES: &str = "read input from a pipe and write output to one";
+
+/// The sentence of streams of which some go elsewhere.
+fn redirected(streams: &Redirected) -> String {
+    let Redirected { piped, output, errors } = streams;
+    let rest = match (piped, output, errors) {
+        (true, _, _) => PIPES,
+        (false, Sink::Inherited, _) => "use the input and output of nsscript",
+        (false, _, Sink::Inherited) => "use the input and errors of nsscript",
+        (false, _, _) => "use the input of nsscript",
+    };
+    let mut sentence = rest.to_owned();
+    for (what, sink) in [("output", output), ("errors", errors)] {
+        match sink {
+            Sink::Inherited => {}
+            Sink::Discarded => sentence += &format!(" and discard the {what}"),
+            Sink::File(file) => {
+                sentence += &format!(" and write the {what} to {}", host(&file.path));
+            }
+        }
+    }
+    sentence
 }
 
 impl Lower for Connect {

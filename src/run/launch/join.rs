@@ -277,7 +277,7 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
         planned.side = Side::Child;
         // A joining program has its own streams, session and command.
         if let Op::Connect(connect) = &mut planned.action {
-            connect.0 = request.streams;
+            connect.0 = request.streams.clone();
         } else if let Op::NewSession(session) = &mut planned.action {
             session.closure = closure;
         } else if let Op::Start(_) | Op::Join(_) = &planned.action {
