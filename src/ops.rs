@@ -368,7 +368,7 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
-    Groups Image KeepCapabilities Name
+    Groups Image KeepCapabilities Name KeepSession
 }
 
 operations! {
@@ -379,7 +379,7 @@ operations! {
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
-    carried { NewSession Limit Execute }
+    carried { NewSession KeepSession Limit Execute }
     own {
         BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction

@@ -116,6 +116,14 @@ impl Sandbox {
         })
     }
 
+    /// Whether programs have a session of their own (default), or stay in that of the caller, at
+    /// its terminal. There, they can type into it (`TIOCSTI`) before Linux 6.2, and later if
+    /// `dev.tty.legacy_tiocsti` is 1.
+    #[track_caller]
+    pub fn session(self, own: bool) -> Self {
+        self.with(ops::KeepSession(!own))
+    }
+
     /// The execution domain by the names of personality(2): `ADDR_NO_RANDOMIZE`,
     /// `ADDR_COMPAT_LAYOUT`, `LINUX32`. Default: that of nsscript.
     #[track_caller]

@@ -84,6 +84,8 @@ pub struct Lowering<'a> {
     pub(super) groups: Vec<u32>,
     /// Whether the program keeps capabilities, which the carried program gives up as init.
     pub(super) capable: bool,
+    /// Whether the program stays in the session of nsscript.
+    pub(super) stays: bool,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
 }
@@ -103,6 +105,7 @@ impl<'a> Lowering<'a> {
             init: false,
             groups: Vec::new(),
             capable: false,
+            stays: false,
             limits: Vec::new(),
         }
     }
@@ -216,6 +219,7 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
 
 /// What the carried program does before and around the program.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Around {
     /// Whether it waits at a gate.
     pub gated: bool,
@@ -223,6 +227,8 @@ pub struct Around {
     pub terminal: bool,
     /// Whether it has capabilities for the program, which it gives up as init.
     pub capable: bool,
+    /// Whether the program stays in the session of nsscript.
+    pub stays: bool,
 }
 
 /// A command in the form that the carried program reads: see `sys/init/pid1.rs`.
@@ -239,6 +245,7 @@ pub fn command(
     let mut told = vec![Vec::new(); usize::from(around.gated)];
     told.extend(around.terminal.then(|| b"t".to_vec()));
     told.extend(around.capable.then(|| b"c".to_vec()));
+    told.extend(around.stays.then(|| b"s".to_vec()));
     told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));

@@ -114,7 +114,7 @@ pub(super) fn ready(
             Own::Name(_) | Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
-    let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
+    let connected = connect_streams(launcher, request, input, Some(plan))?;
     let streams = connected.given;
     let (kernel, gated) = (launcher.host().kernel, launcher.is_traced());
     let own = launcher.own_ids();
@@ -341,17 +341,18 @@ fn build(
     })
 }
 
-/// Creates the standard streams of a program; `inside` is whether its sandbox has terminals.
+/// Creates the standard streams of a program in the sandbox of a plan, or of one on the host.
 pub(super) fn connect_streams(
     launcher: &Launcher,
     request: &Request,
     input: &Input,
-    inside: bool,
+    plan: Option<&Plan>,
 ) -> Result<Connected, Report> {
     let session = launcher.session();
     let around = Around {
-        inside,
+        inside: plan.is_some_and(Plan::has_terminals),
         of_caller: !session.is_in_sandbox(),
+        keeps_session: plan.is_some_and(Plan::keeps_session),
         elsewhere: session.trail().children_are_elsewhere(),
     };
     connect(&request.streams, input, around).map_err(|error| {

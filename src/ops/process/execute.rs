@@ -49,7 +49,8 @@ impl Lower for Execute {
     fn lower(&self, to: &mut Lowering<'_>) {
         let Self { command: what, search, environment } = self;
         let (gated, terminal) = (to.prepared.gated, to.prepared.terminal);
-        let around = Around { gated, terminal, capable: to.init && to.capable };
+        let capable = to.init && to.capable;
+        let around = Around { gated, terminal, capable, stays: to.stays };
         let told = command(what.words(), search, environment, around, &to.limits);
         to.push(Call::Execute { as_init: to.init, told });
     }

@@ -1,25 +1,15 @@
-//! Settings of a program: streams, session, file mode creation mask, personality, working directory.
+//! Settings of a program: streams, file mode creation mask, personality, working directory.
 
 use crate::diag::{closest, quoted};
 use crate::ops::lowering::c;
 use crate::ops::words::{host, place};
-use crate::ops::{
-    AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
-};
+use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{GuestPath, Namespaces, Redirected, Sink, Streams, ValueError, shell_word};
 use crate::sys::Call;
 
 /// Connects the standard streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connect(pub Streams);
-
-/// Starts a new session.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewSession {
-    /// Whether the process runs a closure; then the new process starts the session, and not the
-    /// carried program.
-    pub closure: bool,
-}
 
 /// Sets the file mode creation mask.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,44 +131,6 @@ fn redirected(streams: &Redirected) -> String {
 impl Lower for Connect {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(to.prepared.streams.clone());
-    }
-}
-
-impl Operation for NewSession {
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            name: "session",
-            turn: if self.closure { Turn::ClosureSession } else { Turn::Session },
-            scope: Scope::EveryProgram,
-            apart: Namespaces::NONE,
-            leaves: Leaves::Nothing,
-        }
-    }
-
-    fn told(&self) -> Told {
-        Told {
-            sentence: "start a session".into(),
-            source: None,
-            target: None,
-            shell: Some("setsid --wait".into()),
-        }
-    }
-}
-
-impl Lower for NewSession {
-    fn lower(&self, to: &mut Lowering<'_>) {
-        if self.closure {
-            to.push(Call::NewSession);
-            if to.prepared.terminal {
-                to.push(Call::ControlTerminal);
-            }
-        }
-    }
-}
-
-impl Carried for NewSession {
-    fn calls(&self) -> Vec<Called> {
-        vec![Called::new("setsid()")]
     }
 }
 

@@ -9,7 +9,7 @@ use super::exit::{Exit, Output};
 use super::fallback::Fallbacks;
 use super::join::{self, Station};
 use super::listing::Listing;
-use super::process::Process;
+use super::process::{Holds, Process};
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
 use crate::diag::Report;
@@ -21,7 +21,7 @@ use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
 use crate::spec::Namespaces;
-use crate::sys::{self, Waiting};
+use crate::sys::{self, KeptTerminal, Waiting};
 
 /// Starts the processes of this run.
 pub struct Launcher {
@@ -37,6 +37,15 @@ impl Deref for Launcher {
     fn deref(&self) -> &Networks {
         &self.networks
     }
+}
+
+/// What restores the terminal of nsscript, if a program uses it itself.
+fn kept_terminal(plan: &Plan) -> Holds {
+    let mut holds = Holds::default();
+    if plan.keeps_session() {
+        holds.terminal = KeptTerminal::own();
+    }
+    holds
 }
 
 impl Launcher {
@@ -112,6 +121,7 @@ impl Launcher {
         bounds: &Bounds,
     ) -> Result<Exit, RunError> {
         let _waiting = Waiting::begin();
+        let _terminal = kept_terminal(plan);
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             process.set_timeout(bounds.timeout);
@@ -199,6 +209,7 @@ impl Launcher {
         bounds: &Bounds,
     ) -> Result<Exit, RunError> {
         let _waiting = Waiting::begin();
+        let _terminal = kept_terminal(&process.plan);
         let mut joined = join::join(self, process, request, input)?;
         joined.set_timeout(bounds.timeout);
         if let Input::Bytes(bytes) = input {

@@ -115,7 +115,7 @@ impl Launcher {
             streams: Streams::Captured,
             origin: origin.cloned(),
         };
-        let connected = connect_streams(self, &request, &Input::Nothing, false)?;
+        let connected = connect_streams(self, &request, &Input::Nothing, None)?;
         let told = told(command.words(), &[], &[], Around::default(), &[]);
         let calls = vec![
             Call::DieWithParent,

@@ -93,7 +93,8 @@ impl Record {
                 Op::StartInit(_) => record.has_init = true,
                 Op::PivotRoot(_) | Op::Chroot(_) => record.stays = false,
                 Op::SetIds(_) => record.sets_ids = true,
-                Op::NewSession(_) => record.session = true,
+                // Programs from another terminal have a session there.
+                Op::NewSession(_) | Op::KeepSession(_) => record.session = true,
                 Op::Umask(umask) => record.umask = Some(umask.0),
                 Op::Personality(one) => {
                     record.personality = Some(one.names().iter().map(ToString::to_string).collect());

@@ -156,6 +156,8 @@ pub(in crate::run) struct Around {
     pub inside: bool,
     /// Whether the streams of nsscript are those of its caller.
     pub of_caller: bool,
+    /// Whether the program stays in the session of nsscript, and so at its terminal.
+    pub keeps_session: bool,
     /// Whether new processes start in another PID namespace.
     pub elsewhere: bool,
 }
@@ -171,7 +173,7 @@ pub(in crate::run) fn connect(
     around: Around,
 ) -> Result<Connected, StreamError> {
     let mut connected = Connected::default();
-    if *streams == Streams::Terminal {
+    if *streams == Streams::Terminal && !around.keeps_session {
         connected.terminal(around.inside).map_err(StreamError::Terminal)?;
         return Ok(connected);
     }
@@ -213,7 +215,7 @@ pub(in crate::run) fn connect(
         connected.give(2, writer.into());
         connected.ends.errors = Some(reader);
     }
-    if around.of_caller {
+    if around.of_caller && !around.keeps_session {
         connected.shield(around.elsewhere)?;
     }
     Ok(connected)

@@ -22,7 +22,8 @@
 //! If the environment starts with an empty string, descriptor 5 is a pipe, and nothing starts until
 //! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
 //! controlling terminal of the program's session. With a `c`, this process has capabilities for the
-//! program, and gives up its own. Strings that start with `l` are limits for the program, but not
+//! program, and gives up its own. With an `s`, the program stays in the session of the launcher, where
+//! the terminal itself sends it signals. Strings that start with `l` are limits for the program, but not
 //! for this process: the number of the resource, the soft and the hard limit.
 
 #![no_std]
@@ -131,6 +132,7 @@ const EINTR: isize = -4;
 const EACCES: isize = -13;
 const ENOTDIR: isize = -20;
 const SIGCHLD: isize = 17;
+const SI_KERNEL: i32 = 0x80;
 const WNOHANG: usize = 1;
 const PR_SET_DUMPABLE: usize = 4;
 const PR_SET_NAME: usize = 15;
@@ -149,6 +151,8 @@ struct Told {
     terminal: bool,
     /// Whether it keeps capabilities.
     capable: bool,
+    /// Whether it stays in the session of the launcher.
+    stays: bool,
     /// Its limits.
     limits: *const Text,
     /// Their number.
@@ -185,7 +189,11 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
         if **stack.add(1).cast::<Text>() == b'e' {
             become_program(environment);
         }
-        let program = if (*environment).is_null() { 0 } else { start(environment) };
+        let (mut program, mut stays) = (0, false);
+        if !(*environment).is_null() {
+            let told = read(environment);
+            (program, stays) = (start(&told), told.stays);
+        }
         call(number::CLOSE_RANGE, 0, 2, 0, 0);
         if program > 0 {
             tell(STARTED);
@@ -193,8 +201,12 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
         let every = u64::MAX;
         loop {
             reap(program);
-            let signal = call(number::RT_SIGTIMEDWAIT, &raw const every as usize, 0, 0, 8);
-            if signal > 0 && signal != SIGCHLD && program > 0 {
+            let mut info = [0_i32; 32];
+            let about = info.as_mut_ptr() as usize;
+            let signal = call(number::RT_SIGTIMEDWAIT, &raw const every as usize, about, 0, 8);
+            // The terminal has sent it to the program as well, if that is in its foreground.
+            let of_terminal = stays && info[2] == SI_KERNEL;
+            if signal > 0 && signal != SIGCHLD && program > 0 && !of_terminal {
                 call(number::KILL, program as usize, signal as usize, 0, 0);
             }
         }
@@ -236,7 +248,9 @@ unsafe fn read(environment: *mut Text) -> Told {
         let terminal = **environment == b't';
         let environment = environment.add(usize::from(terminal));
         let capable = **environment == b'c';
-        let limits = environment.add(usize::from(capable));
+        let environment = environment.add(usize::from(capable));
+        let stays = **environment == b's';
+        let limits = environment.add(usize::from(stays));
         let mut limit_count = 0;
         while **limits.add(limit_count) == b'l' {
             limit_count += 1;
@@ -249,22 +263,21 @@ unsafe fn read(environment: *mut Text) -> Told {
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, capable, limits, limit_count, paths, count: candidates, argv, envp }
+        Told { terminal, capable, stays, limits, limit_count, paths, count: candidates, argv, envp }
     }
 }
 
-/// Starts the program that the environment describes, and waits until it is executed.
+/// Starts the program, and waits until it is executed.
 ///
 /// # Safety
-/// `environment` has the form that the head of this file describes.
-unsafe fn start(environment: *mut Text) -> isize {
+/// `told` is what [`read`] has given.
+unsafe fn start(told: &Told) -> isize {
     // SAFETY: what the caller promises.
     unsafe {
-        let told = read(environment);
         // Like vfork(2), but with a copy of the few pages of this program.
         let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
         if pid == 0 {
-            execute(&told);
+            execute(told);
         }
         if pid < 0 {
             // The limit of processes is reached.
@@ -335,11 +348,13 @@ unsafe fn number(text: &mut Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, capable: _, limits, limit_count, paths, count, argv, envp } = *told;
+    let Told { terminal, capable: _, stays, limits, limit_count, paths, count, argv, envp } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
-        call(number::SETSID, 0, 0, 0, 0);
+        if !stays {
+            call(number::SETSID, 0, 0, 0, 0);
+        }
         if terminal {
             let answer = call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
             if answer < 0 {

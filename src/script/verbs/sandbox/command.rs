@@ -193,6 +193,20 @@ pub(in crate::script::verbs) fn streams(
     Ok(if tty { Streams::Terminal } else { Streams::Inherited })
 }
 
+/// Refuses a terminal of its own for a program that stays at that of nsscript.
+pub(in crate::script::verbs) fn refuse_terminal(
+    plan: &Plan,
+    options: &Run,
+    call: &Call<'_, '_>,
+) -> Result<(), VerbError> {
+    if options.tty == Some(true) && plan.keeps_session() {
+        let message = "with `session(false)`, a program has no terminal of its own";
+        let report = Report::error(message).hint("omit `tty` or `session(false)`");
+        return Err(call.fail_at_key("tty", report));
+    }
+    Ok(())
+}
+
 /// The standard streams of a program that is started.
 pub(in crate::script::verbs) fn started_streams(
     options: &Start,
@@ -413,6 +427,7 @@ fn run_to_end(
     let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
     let request = request(command, streams, call);
     let plan = planned(sandbox, &request, call)?;
+    refuse_terminal(&plan, &options, call)?;
     let request = opened(request, call)?;
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, &bounds, call);

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use crate::diag::Caller;
-use crate::ops::{KeepCapabilities, Sandbox, What};
+use crate::ops::{KeepCapabilities, KeepSession, Sandbox, What};
 use crate::script::binding::argument::AllIdsWord;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -18,6 +18,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
     fn keep_capabilities,
     fn map_users,
     fn map_groups,
+    fn session,
 ];
 
 options! {
@@ -137,4 +138,28 @@ fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options
     let AllIdsWord = groups;
     let all = AllIds { optional: options.optional.unwrap_or(false) };
     sandbox.with(What::MapGroups(all), call.origin())
+}
+
+/// Chooses whether programs have a session of their own; they have by default.
+///
+/// With `false`, programs stay in the session of nsscript and use its terminal itself: no terminal
+/// of their own is relayed to it, and the shell that started nsscript has them as a part of its job.
+/// A job-control shell inside manages the terminal as it does outside. Ctrl-C also reaches nsscript,
+/// if the program is in its process group: nsscript then gives the program two seconds to end.
+/// nsscript restores settings and foreground of the terminal afterwards.
+///
+/// A program at the terminal can read the keyboard and change settings. It can also type into the
+/// shell that started nsscript (TIOCSTI) before Linux 6.2, and later if
+/// `dev.tty.legacy_tiocsti` is 1: nsscript prints a warning then.
+///
+/// `nsscript exec` and `nsscript enter` always start a session.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").session(false).plan("true"));
+/// ```
+/// # See
+/// setsid(2), tty_ioctl(4), credentials(7)
+fn session(call: &Call<'_, '_>, sandbox: Sandbox, own: bool) -> Sandbox {
+    sandbox.with(KeepSession(!own), call.origin())
 }

@@ -1,7 +1,7 @@
 //! Started programs.
 
 use super::command::{
-    Finished, Run, checked, input, opened, request, shell_command, streams, time,
+    Finished, Run, checked, input, opened, refuse_terminal, request, shell_command, streams, time,
 };
 use crate::run::{Cause, Exit, Input};
 use crate::script::binding::argument::{Bytes, Duration};
@@ -47,6 +47,9 @@ fn run_beside(
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
     let (streams, bounds) = (streams(options, call)?, options.bounds(call)?);
+    if let Some(plan) = handle.plan() {
+        refuse_terminal(&plan, options, call)?;
+    }
     let request = opened(request(command, streams, call), call)?;
     let input = input(options.stdin.clone(), Input::Inherited);
     let exit = call.effects().join(handle, &request, &input, &bounds, call)?;
