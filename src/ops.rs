@@ -150,6 +150,8 @@ pub enum Turn {
     /// The session of a program. The process that becomes the program performs this turn and those
     /// that follow.
     Session,
+    /// Descriptors of the caller that are passed.
+    Passing,
     /// Resource limits, which apply to the program but not to the init.
     Limits,
     /// The program, or the closure.
@@ -369,6 +371,7 @@ asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
     Groups Image KeepCapabilities Name KeepSession
+    PassFd
 }
 
 operations! {
@@ -379,7 +382,7 @@ operations! {
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
-    carried { NewSession KeepSession Limit Execute }
+    carried { NewSession KeepSession PassFd Limit Execute }
     own {
         BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction

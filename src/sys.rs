@@ -31,6 +31,7 @@ mod netlink;
 mod netns_job;
 mod nsfs;
 mod overlay;
+mod passed;
 mod perform;
 mod process;
 mod process_info;
@@ -53,7 +54,7 @@ mod xattr;
 
 pub use call::{
     Attributes, Base, Call, Create, Examined, Identity, MOST_ASIDE, MountPropagation, Overlay,
-    Target, Tree, UpperWork,
+    Passed, Target, Tree, UpperWork,
 };
 pub use clone::keeps_threads;
 pub use clone::pidfd_open;
@@ -81,6 +82,7 @@ pub use memory_file::shown_in_proc;
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
+pub use passed::{Referred, of_caller, referred};
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use process_info::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,

@@ -6,6 +6,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,8 +15,8 @@ use std::time::Duration;
 
 use nsscript::internal::ops::{
     Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit,
-    Mask, Mount, Name, Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl,
-    Sysfs, Tmpfs, Umask, What, Workdir,
+    Mask, Mount, Name, Overlay, PassFd, Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink,
+    Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Bounds, Input, RunError, Runner};
@@ -174,6 +175,7 @@ fn common() -> Vec<What> {
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
         KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
         Name::new("web").unwrap().into(),
+        PassFd::new(Some(9), 9, false, null()).unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }
@@ -254,6 +256,11 @@ fn empty() -> Sandbox {
 
 fn chroot() -> Sandbox {
     view().with(What::Chroot, None)
+}
+
+/// An open file.
+fn null() -> OwnedFd {
+    std::fs::File::open("/dev/null").expect("it is there").into()
 }
 
 /// Many ids, as root maps them.

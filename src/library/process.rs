@@ -1,11 +1,13 @@
 //! The user, the environment and the limits of programs.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use super::sandbox::{Sandbox, guest};
 use super::values::{Id, Limit};
 use crate::ops::{self, What};
+use crate::run;
 use crate::spec::{self, AllIds, Capabilities, IdRange, Resource, ValueError};
 
 impl Sandbox {
@@ -122,6 +124,23 @@ impl Sandbox {
     #[track_caller]
     pub fn session(self, own: bool) -> Self {
         self.with(ops::KeepSession(!own))
+    }
+
+    /// Passes an open file, pipe or socket to the program, as the descriptor `number` from 3 to 255.
+    /// Default: a program has only the standard streams. Directories and terminals are refused,
+    /// because a program leaves its root by the one, and could type into the other.
+    ///
+    /// ```
+    /// use nsscript::Sandbox;
+    ///
+    /// let file = std::fs::File::open("/etc/passwd")?;
+    /// let guest = Sandbox::host_view().pass_fd(file, 9);
+    /// assert!(guest.command("sh").args(["-c", "read line <&9"]).status()?.success());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn pass_fd(self, descriptor: impl Into<OwnedFd>, number: i32) -> Self {
+        self.try_reported(run::checked_fd(None, number.into(), false, descriptor.into()))
     }
 
     /// The execution domain by the names of personality(2): `ADDR_NO_RANDOMIZE`,

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::spec::GuestPath;
-use crate::sys::{self, Attributes, Base, CStrings, Call, Create, Identity, Target, Tree};
+use crate::sys::{self, Attributes, Base, CStrings, Call, Create, Identity, Passed, Target, Tree};
 
 /// A directory of nsscript's own from which a root is made. A new process cannot use its
 /// descriptor, which belongs to another mount namespace. It looks the path up instead, and refuses
@@ -86,6 +86,8 @@ pub struct Lowering<'a> {
     pub(super) capable: bool,
     /// Whether the program stays in the session of nsscript.
     pub(super) stays: bool,
+    /// The descriptors that are passed to the program, and their numbers there.
+    pub(super) passed: Vec<(i32, i32)>,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
 }
@@ -106,6 +108,7 @@ impl<'a> Lowering<'a> {
             groups: Vec::new(),
             capable: false,
             stays: false,
+            passed: Vec::new(),
             limits: Vec::new(),
         }
     }
@@ -238,7 +241,7 @@ pub fn command(
     search: &[String],
     environment: &[(String, String)],
     around: Around,
-    limits: &[String],
+    (passed, limits): (&Passed, &[String]),
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
@@ -246,6 +249,7 @@ pub fn command(
     told.extend(around.terminal.then(|| b"t".to_vec()));
     told.extend(around.capable.then(|| b"c".to_vec()));
     told.extend(around.stays.then(|| b"s".to_vec()));
+    told.extend(passed.told().map(String::into_bytes));
     told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));

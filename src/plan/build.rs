@@ -407,6 +407,8 @@ impl Draft<'_> {
             all.add(Umask(0o022), None);
         }
         if closure {
+            // No verb of a closure uses a descriptor by its number.
+            all.0.retain(|(op, _)| !matches!(op, Op::PassFd(_)));
             all.add(Closure, self.request.origin.as_ref());
             return;
         }

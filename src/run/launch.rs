@@ -302,10 +302,12 @@ fn refused(plan: &Plan, why: CallError) -> usize {
         let Op::Limit(limit) = &planned.action else { return false };
         sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
     };
+    let is_passed = |planned: &Planned| matches!(planned.action, Op::PassFd(_));
     let find = |wanted: &dyn Fn(&Planned) -> bool| plan.actions.iter().position(wanted);
     let limit = || find(&is_above).or_else(|| find(&is_limit));
     let limit = if why.syscall == Syscall::Prlimit { limit() } else { None };
-    limit.unwrap_or(plan.actions.len().saturating_sub(1))
+    let passed = if why.syscall == Syscall::Dup3 { find(&is_passed) } else { None };
+    limit.or(passed).unwrap_or(plan.actions.len().saturating_sub(1))
 }
 
 /// The report of a program that init could not execute, in process number `process`.

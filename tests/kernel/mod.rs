@@ -24,6 +24,7 @@ mod loop_devices;
 mod namespaces;
 mod networks;
 mod overlays;
+mod passed;
 mod pods;
 mod printed;
 mod privileges;

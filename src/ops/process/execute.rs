@@ -6,7 +6,7 @@ use crate::ops::strace::execve;
 use crate::ops::words::shown;
 use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Command, Namespaces};
-use crate::sys::Call;
+use crate::sys::{Call, Passed};
 
 /// Executes the program.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +51,9 @@ impl Lower for Execute {
         let (gated, terminal) = (to.prepared.gated, to.prepared.terminal);
         let capable = to.init && to.capable;
         let around = Around { gated, terminal, capable, stays: to.stays };
-        let told = command(what.words(), search, environment, around, &to.limits);
-        to.push(Call::Execute { as_init: to.init, told });
+        let passed = Passed::new(std::mem::take(&mut to.passed));
+        let told = command(what.words(), search, environment, around, (&passed, &to.limits));
+        to.push(Call::Execute { as_init: to.init, told, passed });
     }
 }
 

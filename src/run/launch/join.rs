@@ -278,10 +278,8 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
         planned.side = Side::Child;
         // A joining program has its own streams, session and command.
         if let Op::Connect(connect) = &mut planned.action {
-            connect.0 = match &request.streams {
-                Streams::Terminal if keeps_session => Streams::Inherited,
-                streams => streams.clone(),
-            };
+            let at_terminal = keeps_session && terminal;
+            connect.0 = if at_terminal { Streams::Inherited } else { request.streams.clone() };
         } else if let Op::NewSession(session) = &mut planned.action {
             session.closure = closure;
         } else if let Op::Start(_) | Op::Join(_) = &planned.action {

@@ -21,7 +21,7 @@ use crate::run::network::{Link, Network};
 use crate::run::raw;
 use crate::run::remedy;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
-use crate::sys::{self, Call, Program, Raw, flags};
+use crate::sys::{self, Call, Passed, Program, Raw, flags};
 
 /// A network, and the process that connects it to the outside while this lives.
 #[derive(Debug)]
@@ -116,11 +116,12 @@ impl Launcher {
             origin: origin.cloned(),
         };
         let connected = connect_streams(self, &request, &Input::Nothing, None)?;
-        let told = told(command.words(), &[], &[], Around::default(), &[]);
+        let passed = Passed::default();
+        let told = told(command.words(), &[], &[], Around::default(), (&passed, &[]));
         let calls = vec![
             Call::DieWithParent,
             connected.given.call(),
-            Call::Execute { as_init: true, told },
+            Call::Execute { as_init: true, told, passed },
         ];
         let program = Program { namespaces: flags::PID, calls, ..Program::default() };
         let made = Box::new(MakeNetwork(None).into());

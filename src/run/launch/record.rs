@@ -151,6 +151,8 @@ impl Record {
                 | Op::ClockOffset(_)
                 | Op::OpenPorts(_)
                 | Op::EnterSandbox(_)
+                // The first program alone has them.
+                | Op::PassFd(_)
                 // These are in no sandbox that executes a program.
                 | Op::Closure(_)
                 | Op::RawAction(_) => {}

@@ -151,6 +151,7 @@ impl Error for StreamError {
 
 /// The surroundings of a program's streams.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::run) struct Around {
     /// Whether its sandbox has terminals.
     pub inside: bool,

@@ -23,7 +23,8 @@
 //! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
 //! controlling terminal of the program's session. With a `c`, this process has capabilities for the
 //! program, and gives up its own. With an `s`, the program stays in the session of the launcher, where
-//! the terminal itself sends it signals. Strings that start with `l` are limits for the program, but not
+//! the terminal itself sends it signals. Strings that start with `p` are descriptors for the program: the
+//! number here, above all others, and the number there. Strings that start with `l` are limits for the program, but not
 //! for this process: the number of the resource, the soft and the hard limit.
 
 #![no_std]
@@ -37,6 +38,7 @@ mod number {
     pub const READ: usize = 0;
     pub const WRITE: usize = 1;
     pub const CLOSE: usize = 3;
+    pub const DUP3: usize = 292;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16;
     pub const CLONE: usize = 56;
@@ -55,6 +57,7 @@ mod number {
 
 #[cfg(target_arch = "aarch64")]
 mod number {
+    pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
     pub const IOCTL: usize = 29;
     pub const CLOSE: usize = 57;
@@ -125,6 +128,7 @@ const FAILED: u64 = 1 << 62;
 const NO_PROCESS: u64 = 1 << 61;
 const NO_TERMINAL: u64 = 1 << 60;
 const NO_LIMIT: u64 = 1 << 59;
+const NO_DESCRIPTOR: u64 = 1 << 58;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -139,6 +143,8 @@ const PR_SET_NAME: usize = 15;
 const CLONE_VFORK: usize = 0x4000;
 const SIG_SETMASK: usize = 2;
 const F_SETFD: usize = 2;
+const F_DUPFD_CLOEXEC: usize = 1030;
+const CLOSE_RANGE_CLOEXEC: usize = 4;
 const FD_CLOEXEC: usize = 1;
 const TIOCSCTTY: usize = 0x540e;
 
@@ -153,6 +159,10 @@ struct Told {
     capable: bool,
     /// Whether it stays in the session of the launcher.
     stays: bool,
+    /// The descriptors that it gets.
+    passed: *const Text,
+    /// Their number.
+    passed_count: usize,
     /// Its limits.
     limits: *const Text,
     /// Their number.
@@ -250,7 +260,13 @@ unsafe fn read(environment: *mut Text) -> Told {
         let capable = **environment == b'c';
         let environment = environment.add(usize::from(capable));
         let stays = **environment == b's';
-        let limits = environment.add(usize::from(stays));
+        let passed = environment.add(usize::from(stays));
+        let mut passed_count = 0;
+        while **passed.add(passed_count) == b'p' {
+            passed_count += 1;
+        }
+        let limits = passed.add(passed_count);
+        let passed = passed.cast_const();
         let mut limit_count = 0;
         while **limits.add(limit_count) == b'l' {
             limit_count += 1;
@@ -263,7 +279,7 @@ unsafe fn read(environment: *mut Text) -> Told {
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, capable, stays, limits, limit_count, paths, count: candidates, argv, envp }
+        Told { terminal, capable, stays, passed, passed_count, limits, limit_count, paths, count: candidates, argv, envp }
     }
 }
 
@@ -284,6 +300,10 @@ unsafe fn start(told: &Told) -> isize {
             tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
         }
+        if told.passed_count > 0 {
+            // The program alone has them, so a pipe ends when it closes its end.
+            call(number::CLOSE_RANGE, STATUS + 1, u32::MAX as usize, 0, 0);
+        }
         if told.capable {
             give_up_capabilities();
         }
@@ -298,6 +318,38 @@ fn give_up_capabilities() {
     let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
     // SAFETY: the header and the sets are locals of the size that this version has.
     unsafe { call(number::CAPSET, header.as_ptr() as usize, none.as_ptr() as usize, 0, 0) };
+}
+
+/// Gives the passed descriptors the numbers that the program knows, and returns the number of the pipe
+/// to the launcher, which may have had one of these.
+///
+/// # Safety
+/// Each of the `count` strings is a `p` and two numbers, and ends with a NUL.
+unsafe fn take_passed(passed: *const Text, count: usize) -> usize {
+    // SAFETY: what the caller promises.
+    unsafe {
+        let mut first = (*passed).add(1);
+        let first = number(&mut first);
+        let status = call(number::FCNTL, STATUS, F_DUPFD_CLOEXEC, first + count, 0);
+        if status < 0 {
+            tell(FAILED | NO_DESCRIPTOR | (-status as u64) << ERRNO_SHIFT);
+            exit(127);
+        }
+        let status = status as usize;
+        let mut index = 0;
+        while index < count {
+            let mut rest = (*passed.add(index)).add(1);
+            let (from, to) = (number(&mut rest), number(&mut rest));
+            let answer = call(number::DUP3, from, to, 0, 0);
+            if answer < 0 {
+                tell_to(status, FAILED | NO_DESCRIPTOR | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
+            index += 1;
+        }
+        call(number::CLOSE_RANGE, first, u32::MAX as usize, CLOSE_RANGE_CLOEXEC, 0);
+        status
+    }
 }
 
 /// Sets the limit that a string describes.
@@ -348,7 +400,8 @@ unsafe fn number(text: &mut Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, capable: _, stays, limits, limit_count, paths, count, argv, envp } = *told;
+    let Told { terminal, capable: _, stays, passed, passed_count, .. } = *told;
+    let Told { limits, limit_count, paths, count, argv, envp, .. } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
@@ -362,6 +415,12 @@ unsafe fn execute(told: &Told) -> ! {
                 exit(127);
             }
         }
+        call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
+        let mut status = STATUS;
+        if passed_count > 0 {
+            status = take_passed(passed, passed_count);
+        }
+        let tell = |number| tell_to(status, number);
         let mut index = 0;
         while index < limit_count {
             let answer = limit(*limits.add(index));
@@ -371,7 +430,6 @@ unsafe fn execute(told: &Told) -> ! {
             }
             index += 1;
         }
-        call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
         let mut answer = ENOENT;
         let mut index = 0;
@@ -419,8 +477,13 @@ fn end(status: i32) -> ! {
 
 /// Sends a message to the launcher.
 fn tell(number: u64) {
+    tell_to(STATUS, number);
+}
+
+/// Sends a message to the launcher by this descriptor.
+fn tell_to(status: usize, number: u64) {
     // SAFETY: `number` is a local of eight bytes.
-    unsafe { call(number::WRITE, STATUS, &raw const number as usize, 8, 0) };
+    unsafe { call(number::WRITE, status, &raw const number as usize, 8, 0) };
 }
 
 fn exit(code: i32) -> ! {

@@ -4,6 +4,7 @@ use rhai::Dynamic;
 
 use crate::diag::Caller;
 use crate::ops::{KeepCapabilities, KeepSession, Sandbox, What};
+use crate::run;
 use crate::script::binding::argument::AllIdsWord;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -19,9 +20,16 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
     fn map_users,
     fn map_groups,
     fn session,
+    fn pass_fd,
 ];
 
 options! {
+    /// What a descriptor may be.
+    struct Passing {
+        /// passes a directory, by which the program leaves its root
+        directory: bool = "false",
+    }
+
     /// Whether the caller must have further ids.
     struct All {
         /// maps only the caller's own id, with a warning, if the caller has no others
@@ -162,4 +170,38 @@ fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options
 /// setsid(2), tty_ioctl(4), credentials(7)
 fn session(call: &Call<'_, '_>, sandbox: Sandbox, own: bool) -> Sandbox {
     sandbox.with(KeepSession(!own), call.origin())
+}
+
+/// Passes a descriptor that the caller of nsscript has opened to the program, as `number`.
+///
+/// The default number is the one that it has for nsscript: `nsscript recipe.rhai 9< file`. All
+/// others are closed. Only the first program of the sandbox has it, not its init or programs that
+/// join. A closure is a copy of nsscript, and so has its descriptors.
+///
+/// A program can read and write what is open, and pass it on. It can open a file that it gets for
+/// reading once more, for writing (`/proc/self/fd/9`), if its user may write to the file. By a
+/// directory it reaches every file of the host that its user may: that needs `directory: true`, and
+/// nsscript prints a warning.
+///
+/// # Errors
+/// The descriptor is not open, is a standard stream, a directory or a terminal, only names a place
+/// (`O_PATH`), or belongs to nsscript itself.
+///
+/// # Example
+/// ```rhai
+/// try { print(sandbox("/").pass_fd(200)); } catch (e) { print(e.message); }
+/// ```
+/// # See
+/// dup(2), proc_pid_fd(5)
+fn pass_fd(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    descriptor: i64,
+    number: Option<i64>,
+    options: Passing,
+) -> Result<Sandbox, VerbError> {
+    let number = number.unwrap_or(descriptor);
+    let passed = run::pass_fd(descriptor, number, options.directory.unwrap_or(false));
+    let passed = passed.map_err(|report| call.fail(report))?;
+    Ok(sandbox.with(passed, call.origin()))
 }
