@@ -306,7 +306,8 @@ fn refused(plan: &Plan, why: CallError) -> usize {
     let find = |wanted: &dyn Fn(&Planned) -> bool| plan.actions.iter().position(wanted);
     let limit = || find(&is_above).or_else(|| find(&is_limit));
     let limit = if why.syscall == Syscall::Prlimit { limit() } else { None };
-    let passed = if why.syscall == Syscall::Dup3 { find(&is_passed) } else { None };
+    let moves = matches!(why.syscall, Syscall::Dup3 | Syscall::Fcntl);
+    let passed = if moves { find(&is_passed) } else { None };
     limit.or(passed).unwrap_or(plan.actions.len().saturating_sub(1))
 }
 

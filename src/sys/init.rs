@@ -155,6 +155,7 @@ impl Told {
             () if has(60) => Syscall::Ioctl,
             () if has(59) => Syscall::Prlimit,
             () if has(58) => Syscall::Dup3,
+            () if has(57) => Syscall::Fcntl,
             () => Syscall::Execve,
         };
         has(62).then_some(CallError { syscall, errno })

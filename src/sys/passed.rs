@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::errno::Errno;
-use super::terminal::is_terminal;
+use super::terminal::NO_TERMINAL;
 
 /// What a descriptor refers to, as far as it matters who gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,13 @@ pub fn referred(descriptor: BorrowedFd<'_>) -> Result<Referred, Errno> {
         return Ok(Referred::Directory);
     }
     let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);
-    Ok(if flags.contains(OFlag::O_PATH) {
-        Referred::Place
-    } else if is_terminal(descriptor) {
-        Referred::Terminal
-    } else {
-        Referred::Other
-    })
+    if flags.contains(OFlag::O_PATH) {
+        return Ok(Referred::Place);
+    }
+    match nix::sys::termios::tcgetattr(descriptor) {
+        Ok(_) => Ok(Referred::Terminal),
+        Err(error) if NO_TERMINAL.contains(&(error as i32)) => Ok(Referred::Other),
+        // A terminal that has hung up answers EIO.
+        Err(error) => Err(error.into()),
+    }
 }

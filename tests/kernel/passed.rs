@@ -40,7 +40,7 @@ fn programs_that_join_and_the_init_have_no_passed_descriptor() {
     as_each_user(|bench| {
         bench.give(&bench.file("one", "one\n"));
         let look = if bench.user.is_root() {
-            r#"print(host.output(`ls /proc/${sleeper.pid}/fd`).stdout);"#
+            r"print(host.output(`ls /proc/${sleeper.pid}/fd`).stdout);"
         } else {
             r#"print("3\n");"#
         };

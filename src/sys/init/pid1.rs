@@ -129,6 +129,7 @@ const NO_PROCESS: u64 = 1 << 61;
 const NO_TERMINAL: u64 = 1 << 60;
 const NO_LIMIT: u64 = 1 << 59;
 const NO_DESCRIPTOR: u64 = 1 << 58;
+const NO_FLAG: u64 = 1 << 57;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -144,7 +145,6 @@ const CLONE_VFORK: usize = 0x4000;
 const SIG_SETMASK: usize = 2;
 const F_SETFD: usize = 2;
 const F_DUPFD_CLOEXEC: usize = 1030;
-const CLOSE_RANGE_CLOEXEC: usize = 4;
 const FD_CLOEXEC: usize = 1;
 const TIOCSCTTY: usize = 0x540e;
 
@@ -332,7 +332,7 @@ unsafe fn take_passed(passed: *const Text, count: usize) -> usize {
         let first = number(&mut first);
         let status = call(number::FCNTL, STATUS, F_DUPFD_CLOEXEC, first + count, 0);
         if status < 0 {
-            tell(FAILED | NO_DESCRIPTOR | (-status as u64) << ERRNO_SHIFT);
+            tell(FAILED | NO_FLAG | (-status as u64) << ERRNO_SHIFT);
             exit(127);
         }
         let status = status as usize;
@@ -345,9 +345,13 @@ unsafe fn take_passed(passed: *const Text, count: usize) -> usize {
                 tell_to(status, FAILED | NO_DESCRIPTOR | (-answer as u64) << ERRNO_SHIFT);
                 exit(127);
             }
+            let answer = call(number::FCNTL, from, F_SETFD, FD_CLOEXEC, 0);
+            if answer < 0 {
+                tell_to(status, FAILED | NO_FLAG | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
             index += 1;
         }
-        call(number::CLOSE_RANGE, first, u32::MAX as usize, CLOSE_RANGE_CLOEXEC, 0);
         status
     }
 }

@@ -164,7 +164,7 @@ fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options
 ///
 /// # Example
 /// ```rhai
-/// print(sandbox("/").session(false).plan("true"));
+/// print(sandbox("/").session(false));
 /// ```
 /// # See
 /// setsid(2), tty_ioctl(4), credentials(7)
