@@ -152,6 +152,8 @@ pub enum Turn {
     /// The session of a program. The process that becomes the program performs this turn and those
     /// that follow.
     Session,
+    /// Descriptors of the caller that are passed.
+    Passing,
     /// Resource limits, which apply to the program but not to the init.
     Limits,
     /// The filter of system calls: the last step, so that nothing before it needs allowing.
@@ -372,7 +374,7 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
-    Groups Image KeepCapabilities Name Seccomp
+    Groups Image KeepCapabilities Name KeepSession PassFd Seccomp
 }
 
 operations! {
@@ -383,7 +385,7 @@ operations! {
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
-    carried { NewSession Limit Seccomp Execute }
+    carried { NewSession KeepSession PassFd Limit Seccomp Execute }
     own {
         BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction

@@ -37,6 +37,8 @@ pub use network::{Dropped, Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
 pub use raw::listing::{Found, MOST_PATHS, digest_of, found, names, read_standard_input};
+pub use raw::open_output::open_each;
+pub use raw::passed::{checked as checked_fd, pass_fd};
 pub use raw::privilege::signal;
 pub use raw::read_file;
 pub use runner::Runner;

@@ -24,7 +24,7 @@ mod value_error;
 
 pub use archive::{Archive, Compression};
 pub use capability::{Capabilities, Capability};
-pub use command::{Command, Streams, shell_word, variable};
+pub use command::{Command, OutputFile, Redirected, Sink, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
 pub use idmap::{AllIds, Id, IdMap, IdRange};
 pub use link::{Direction, IpProtocol, IpvlanMode, MacvlanMode};

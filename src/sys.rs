@@ -32,6 +32,7 @@ mod netlink;
 mod netns_job;
 mod nsfs;
 mod overlay;
+mod passed;
 mod perform;
 mod process;
 mod process_info;
@@ -54,7 +55,7 @@ mod xattr;
 
 pub use call::{
     Attributes, Base, Call, Create, Examined, Identity, MOST_ASIDE, MountPropagation, Overlay,
-    Target, Tree, UpperWork,
+    Passed, Target, Tree, UpperWork,
 };
 pub use clone::keeps_threads;
 pub use clone::pidfd_open;
@@ -63,8 +64,8 @@ pub use descendants::Descendants;
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
-    may_write, most_descriptors, own, random, rename_new, share_blocks, share_directory, touch,
-    wait_for_lock,
+    may_write, may_write_to, most_descriptors, open_output, own, random, rename_new, share_blocks,
+    share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};
@@ -82,6 +83,7 @@ pub use memory_file::shown_in_proc;
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
+pub use passed::{Referred, of_caller, referred};
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use process_info::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,

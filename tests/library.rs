@@ -403,6 +403,32 @@ fn raw_calls_are_refused_beside_threads() {
 }
 
 #[test]
+fn programs_write_to_files_of_the_host() {
+    let directory =
+        std::env::temp_dir().join(format!("nsscript-library-output-{}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    let [out, errors] = ["out", "errors"].map(|name| directory.join(name));
+    let mut command = Sandbox::host_view().command("sh");
+    command.args(["-c", "cat; echo wrong >&2"]).stdout(&out).stderr(&errors);
+    assert!(command.input("one\n").status().unwrap().success());
+    assert!(command.append(true).status().unwrap().success());
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!((read(&out), read(&errors)), ("one\none\n".into(), "wrong\nwrong\n".into()));
+    let mut piped = Sandbox::host_view().command("sh");
+    piped.args(["-c", "cat; echo more >&2"]).stderr(&errors);
+    let mut child = piped.spawn_piped().unwrap();
+    child.write(b"line\n").unwrap();
+    assert_eq!(child.read_line().unwrap().as_deref(), Some("line"));
+    assert!(child.wait().unwrap().success());
+    assert_eq!(read(&errors), "more\n");
+    let error = piped.stdout(&out).spawn_piped().unwrap_err();
+    assert!(error.hints()[0].contains("`spawn` writes to the file"), "{error}");
+    let error = piped.stdout(directory.join("none/out")).status().unwrap_err();
+    assert!(error.to_string().contains("cannot write the output to"), "{error}");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn verbs_have_methods_of_their_names() {
     let methods: BTreeSet<&str> = api::LISTED
         .lines()

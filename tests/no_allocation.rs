@@ -6,6 +6,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,15 +15,15 @@ use std::time::Duration;
 
 use nsscript::internal::ops::{
     Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit,
-    Mask, Mount, Name, Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Seccomp,
+    Mask, Mount, Name, Overlay, PassFd, Personality, Proc, Propagation, ReadOnly, Sandbox, Seccomp,
     Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Bounds, Input, RunError, Runner};
 use nsscript::internal::spec::{
     Applets, BindOptions, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountAttributes, MountOptions, Namespaces, Policy, ProcOptions, Resource, Root, Rootfs,
-    Streams,
+    MountAttributes, MountOptions, Namespaces, Policy, ProcOptions, Redirected, Resource, Root,
+    Rootfs, Sink, Streams,
 };
 
 // What the programs that are started here find.
@@ -176,6 +177,7 @@ fn common() -> Vec<What> {
         Seccomp::new(&Policy::preset("default").unwrap()).unwrap().into(),
         KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
         Name::new("web").unwrap().into(),
+        PassFd::new(Some(9), 9, false, null()).unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }
@@ -279,6 +281,11 @@ fn chroot() -> Sandbox {
     view().with(What::Chroot, None)
 }
 
+/// An open file.
+fn null() -> OwnedFd {
+    std::fs::File::open("/dev/null").expect("it is there").into()
+}
+
 /// Many ids, as root maps them.
 fn mapped() -> Sandbox {
     let range = IdRange::new(0, 100_000, 65536).expect("a range");
@@ -299,7 +306,7 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
         Streams::Terminal,
         Streams::Captured,
         Streams::Piped,
-        Streams::Discarded,
+        Streams::Redirected(Redirected { output: Sink::Discarded, ..Redirected::default() }),
     ] {
         let request = request(&["true"], streams);
         let plan = runner.plan(sandbox, &request).expect("no contradictions");

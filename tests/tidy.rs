@@ -145,6 +145,7 @@ const QUESTIONS: &[&str] = &[
     "host",
     "keeping",
     "lacks",
+    "may_open_output",
     "may_save",
     "manifest",
     "network_names",

@@ -1,6 +1,7 @@
 //! Programs of sandboxes, before they run.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::child::Child;
@@ -11,7 +12,7 @@ use super::values::{ExitStatus, Output};
 use crate::diag::{self, Origin};
 use crate::plan::{self, Request};
 use crate::run::{Bounds, Input, MOST_KEPT, Runner};
-use crate::spec::{self, Streams};
+use crate::spec::{self, OutputFile, Redirected, Sink, Streams};
 
 /// A program in a sandbox, in the manner of [`std::process::Command`].
 ///
@@ -29,6 +30,9 @@ pub struct Command {
     words: Vec<String>,
     input: Option<Vec<u8>>,
     tty: bool,
+    stdout: Option<PathBuf>,
+    stderr: Option<PathBuf>,
+    append: bool,
     limit: u64,
     warn: Warn,
     origin: Option<Origin>,
@@ -48,7 +52,18 @@ impl Command {
         let words = vec![program];
         // Nobody is left to tell if that cannot be written.
         let warn: Warn = Arc::new(|text| diag::say(&format!("warning: {text}\n")));
-        Self { sandbox, words, input: None, tty: false, limit: MOST_KEPT, warn, origin }
+        Self {
+            sandbox,
+            words,
+            input: None,
+            tty: false,
+            stdout: None,
+            stderr: None,
+            append: false,
+            limit: MOST_KEPT,
+            warn,
+            origin,
+        }
     }
 
     /// Adds an argument.
@@ -78,9 +93,31 @@ impl Command {
     }
 
     /// Whether [`Command::status`] gives the program a terminal of its own, which `nsscript` relays
-    /// to the caller's. Default: no. No program gets the caller's terminal itself.
+    /// to the caller's, unless an output goes to a file. Default: no. No program gets the caller's terminal itself.
     pub fn tty(&mut self, tty: bool) -> &mut Self {
         self.tty = tty;
+        self
+    }
+
+    /// The file of the host that [`Command::status`] and [`Command::spawn`] write standard output
+    /// to. It is created or emptied before the program starts. Default: the caller's standard
+    /// output.
+    pub fn stdout(&mut self, file: impl Into<PathBuf>) -> &mut Self {
+        self.stdout = Some(file.into());
+        self
+    }
+
+    /// The file of the host that [`Command::status`], [`Command::spawn`] and
+    /// [`Command::spawn_piped`] write standard error to. Default: the caller's standard error.
+    pub fn stderr(&mut self, file: impl Into<PathBuf>) -> &mut Self {
+        self.stderr = Some(file.into());
+        self
+    }
+
+    /// Whether [`Command::stdout`] and [`Command::stderr`] append to files instead of emptying
+    /// them. Default: no.
+    pub fn append(&mut self, append: bool) -> &mut Self {
+        self.append = append;
         self
     }
 
@@ -109,6 +146,7 @@ impl Command {
     pub fn status(&self) -> Result<ExitStatus, Error> {
         let at = here();
         let (runner, plan, request) = self.ready(self.inherited())?;
+        let request = opened(&runner, request)?;
         let input = self.input.clone().map_or(Input::Inherited, Input::Bytes);
         let exit = runner.run(&plan, &request, &input, &Bounds::default());
         exit.map(ExitStatus).map_err(|error| Error::from(error).or_at(at.as_ref()))
@@ -134,7 +172,7 @@ impl Command {
     /// As for [`Command::status`].
     #[track_caller]
     pub fn spawn(&self) -> Result<Child, Error> {
-        self.spawn_with(Streams::Inherited)
+        self.spawn_with(self.redirected().map_or(Streams::Inherited, Streams::Redirected))
     }
 
     /// Starts the program with pipes, for [`Child::write`] and [`Child::read_line`].
@@ -143,7 +181,13 @@ impl Command {
     /// As for [`Command::status`].
     #[track_caller]
     pub fn spawn_piped(&self) -> Result<Child, Error> {
-        self.spawn_with(Streams::Piped)
+        if self.stdout.is_some() {
+            let error = spec::ValueError::new("a program with pipes has no file as `stdout`")
+                .hint("`spawn` writes to the file");
+            return Err(invalid(&error, here()).into());
+        }
+        let errors = self.redirected().map(|redirected| Redirected { piped: true, ..redirected });
+        self.spawn_with(errors.map_or(Streams::Piped, Streams::Redirected))
     }
 
     #[track_caller]
@@ -155,12 +199,30 @@ impl Command {
             return Err(invalid(&error, at).into());
         }
         let (runner, plan, request) = self.ready(streams)?;
+        let request = opened(&runner, request)?;
         let process = runner.start(&plan, &request, &Input::Nothing);
         let process = process.map_err(|error| Error::from(error).or_at(at.as_ref()))?;
         Ok(Child::new(process, runner))
     }
 
+    /// Output and errors, if a file is given for one of them.
+    fn redirected(&self) -> Option<Redirected> {
+        let sink = |path: &Option<PathBuf>| match path {
+            Some(path) => {
+                let (path, append) = (path.clone(), self.append);
+                Sink::File(OutputFile { path, append, descriptor: None })
+            }
+            None => Sink::Inherited,
+        };
+        let (output, errors) = (sink(&self.stdout), sink(&self.stderr));
+        let is_any = self.stdout.is_some() || self.stderr.is_some();
+        is_any.then_some(Redirected { piped: false, output, errors })
+    }
+
     fn inherited(&self) -> Streams {
+        if let Some(redirected) = self.redirected() {
+            return Streams::Redirected(redirected);
+        }
         if self.tty && self.input.is_none() { Streams::Terminal } else { Streams::Inherited }
     }
 
@@ -182,4 +244,13 @@ impl Command {
         let plan = runner.plan(sandbox, &request)?;
         Ok((runner, plan, request))
     }
+}
+
+/// Opens the files that the streams of a request lead to.
+fn opened(runner: &Runner, mut request: Request) -> Result<Request, Error> {
+    let origin = request.origin.clone();
+    if let Streams::Redirected(redirected) = &mut request.streams {
+        runner.open_outputs(redirected, origin.as_ref())?;
+    }
+    Ok(request)
 }

@@ -1,5 +1,6 @@
 //! The user, the environment and the limits of programs.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::policy::Policy;
 use super::sandbox::{Sandbox, guest};
 use super::values::{Id, Limit};
 use crate::ops::{self, What};
+use crate::run;
 use crate::spec::{self, AllIds, Capabilities, IdRange, Resource, ValueError};
 
 impl Sandbox {
@@ -115,6 +117,31 @@ impl Sandbox {
             _ => Err(ValueError::new(format!("invalid umask {mask:#o}"))
                 .hint("a umask has at most the bits 0o777")),
         })
+    }
+
+    /// Whether programs have a session of their own (default), or stay in that of the caller, at
+    /// its terminal. There, they can type into it (`TIOCSTI`) before Linux 6.2, and later if
+    /// `dev.tty.legacy_tiocsti` is 1.
+    #[track_caller]
+    pub fn session(self, own: bool) -> Self {
+        self.with(ops::KeepSession(!own))
+    }
+
+    /// Passes an open file, pipe or socket to the program, as the descriptor `number` from 3 to 255.
+    /// Default: a program has only the standard streams. Directories and terminals are refused,
+    /// because a program leaves its root by the one, and could type into the other.
+    ///
+    /// ```
+    /// use nsscript::Sandbox;
+    ///
+    /// let file = std::fs::File::open("/etc/passwd")?;
+    /// let guest = Sandbox::host_view().pass_fd(file, 9);
+    /// assert!(guest.command("sh").args(["-c", "read line <&9"]).status()?.success());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn pass_fd(self, descriptor: impl Into<OwnedFd>, number: i32) -> Self {
+        self.try_reported(run::checked_fd(None, number.into(), false, descriptor.into()))
     }
 
     /// The execution domain by the names of personality(2): `ADDR_NO_RANDOMIZE`,

@@ -102,6 +102,19 @@ impl Sandbox {
         }
     }
 
+    /// The same for what is checked elsewhere.
+    #[track_caller]
+    pub(super) fn try_reported<W: Into<What>>(self, what: Result<W, Report>) -> Self {
+        match what {
+            Ok(what) => self.with(what),
+            Err(report) => {
+                let Self { inner, mut invalid } = self;
+                invalid.push(report.at(here()));
+                Self { inner, invalid }
+            }
+        }
+    }
+
     pub(super) fn checked(&self) -> Result<&ops::Sandbox, Error> {
         if self.invalid.is_empty() {
             Ok(&self.inner)

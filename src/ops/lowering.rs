@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::spec::GuestPath;
-use crate::sys::{self, Attributes, Base, CStrings, Call, Create, Identity, Target, Tree};
+use crate::sys::{self, Attributes, Base, CStrings, Call, Create, Identity, Passed, Target, Tree};
 
 /// A directory of nsscript's own from which a root is made. A new process cannot use its
 /// descriptor, which belongs to another mount namespace. It looks the path up instead, and refuses
@@ -84,6 +84,10 @@ pub struct Lowering<'a> {
     pub(super) groups: Vec<u32>,
     /// Whether the program keeps capabilities, which the carried program gives up as init.
     pub(super) capable: bool,
+    /// Whether the program stays in the session of nsscript.
+    pub(super) stays: bool,
+    /// The descriptors that are passed to the program, and their numbers there.
+    pub(super) passed: Vec<(i32, i32)>,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
     /// The filter of system calls that the carried program sets right before the program.
@@ -105,6 +109,8 @@ impl<'a> Lowering<'a> {
             init: false,
             groups: Vec::new(),
             capable: false,
+            stays: false,
+            passed: Vec::new(),
             limits: Vec::new(),
             filter: None,
         }
@@ -219,6 +225,7 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
 
 /// What the carried program does before and around the program.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Around {
     /// Whether it waits at a gate.
     pub gated: bool,
@@ -226,6 +233,19 @@ pub struct Around {
     pub terminal: bool,
     /// Whether it has capabilities for the program, which it gives up as init.
     pub capable: bool,
+    /// Whether the program stays in the session of nsscript.
+    pub stays: bool,
+}
+
+/// What the process that becomes the program does before that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before<'a> {
+    /// The descriptors that it has.
+    pub passed: Option<&'a Passed>,
+    /// Its limits, as text.
+    pub limits: &'a [String],
+    /// Its filter of system calls, as text.
+    pub filter: Option<&'a str>,
 }
 
 /// A command in the form that the carried program reads: see `sys/init/pid1.rs`.
@@ -235,14 +255,16 @@ pub fn command(
     search: &[String],
     environment: &[(String, String)],
     around: Around,
-    limits: &[String],
-    filter: Option<&str>,
+    before: Before<'_>,
 ) -> CStrings {
+    let Before { passed, limits, filter } = before;
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
     let mut told = vec![Vec::new(); usize::from(around.gated)];
     told.extend(around.terminal.then(|| b"t".to_vec()));
     told.extend(around.capable.then(|| b"c".to_vec()));
+    told.extend(around.stays.then(|| b"s".to_vec()));
+    told.extend(passed.into_iter().flat_map(Passed::told).map(String::into_bytes));
     told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
     told.extend(filter.map(|filter| filter.as_bytes().to_vec()));
     told.extend(numbers);

@@ -238,7 +238,8 @@ raw_operations! {
         Remove MapIds AllowSetgroups SetCapabilities Signal
     }
     held {
-        EnterSession Setns Clone3 AttachLoop WriteFile Pin DiskImage Pack Build Save InNetwork Execute
+        EnterSession Setns Clone3 AttachLoop WriteFile Pin DiskImage Pack Build Save OpenOutput
+        InNetwork Execute
     }
 }
 

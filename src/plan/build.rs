@@ -77,6 +77,12 @@ impl Plan {
         })
     }
 
+    /// Whether programs stay in the session of nsscript, at its terminal.
+    #[must_use]
+    pub fn keeps_session(&self) -> bool {
+        self.actions.iter().any(|planned| matches!(planned.action, Op::KeepSession(_)))
+    }
+
     /// The index of the action that starts the new process.
     #[must_use]
     pub fn start(&self) -> Option<usize> {
@@ -392,12 +398,22 @@ impl Draft<'_> {
     fn execute(&self, all: &mut Gathered) {
         let settings = self.settings;
         let closure = self.request.command.is_closure();
-        all.add(Connect(self.request.streams), None);
-        all.add(NewSession { closure }, None);
+        let keeps_session = all.0.iter().any(|(op, _)| matches!(op, Op::KeepSession(_)));
+        // In the session of nsscript, a program is at its terminal itself.
+        let streams = match &self.request.streams {
+            Streams::Terminal if keeps_session => Streams::Inherited,
+            streams => streams.clone(),
+        };
+        all.add(Connect(streams), None);
+        if !keeps_session {
+            all.add(NewSession { closure }, None);
+        }
         if !all.0.iter().any(|(op, _)| matches!(op, Op::Umask(_))) {
             all.add(Umask(0o022), None);
         }
         if closure {
+            // No verb of a closure uses a descriptor by its number.
+            all.0.retain(|(op, _)| !matches!(op, Op::PassFd(_)));
             all.add(Closure, self.request.origin.as_ref());
             return;
         }

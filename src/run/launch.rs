@@ -118,7 +118,7 @@ pub(super) fn ready(
             Own::Name(_) | Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
-    let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
+    let connected = connect_streams(launcher, request, input, Some(plan))?;
     let streams = connected.given;
     let (kernel, gated) = (launcher.host().kernel, launcher.is_traced());
     let own = launcher.own_ids();
@@ -327,9 +327,11 @@ fn refused(plan: &Plan, why: CallError) -> usize {
         let Op::Limit(limit) = &planned.action else { return false };
         sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
     };
+    let is_passed = |planned: &Planned| matches!(planned.action, Op::PassFd(_));
     let find = |wanted: &dyn Fn(&Planned) -> bool| plan.actions.iter().position(wanted);
     let refused = match why.syscall {
         Syscall::Prlimit => find(&is_above).or_else(|| find(&is_limit)),
+        Syscall::Dup3 | Syscall::Fcntl => find(&is_passed),
         Syscall::Seccomp => find(&|planned| matches!(planned.action, Op::Seccomp(_))),
         _ => None,
     };
@@ -369,20 +371,21 @@ fn build(
     })
 }
 
-/// Creates the standard streams of a program; `inside` is whether its sandbox has terminals.
+/// Creates the standard streams of a program in the sandbox of a plan, or of one on the host.
 pub(super) fn connect_streams(
     launcher: &Launcher,
     request: &Request,
     input: &Input,
-    inside: bool,
+    plan: Option<&Plan>,
 ) -> Result<Connected, Report> {
     let session = launcher.session();
     let around = Around {
-        inside,
+        inside: plan.is_some_and(Plan::has_terminals),
         of_caller: !session.is_in_sandbox(),
+        keeps_session: plan.is_some_and(Plan::keeps_session),
         elsewhere: session.trail().children_are_elsewhere(),
     };
-    connect(request.streams, input, around).map_err(|error| {
+    connect(&request.streams, input, around).map_err(|error| {
         let mut report = Report::error(error.to_string());
         report.facts.errno = error.errno().map(Errno::code);
         report.hints.extend(error.hint().map(Into::into));

@@ -6,6 +6,8 @@ pub(super) mod attach_loop;
 mod enter;
 pub(super) mod image;
 pub(super) mod listing;
+pub(super) mod open_output;
+pub(super) mod passed;
 mod pin;
 pub(super) mod privilege;
 mod save;

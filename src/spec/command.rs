@@ -1,5 +1,9 @@
 //! Commands that run in a sandbox.
 
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::value_error::ValueError;
 use crate::diag::quoted;
 
@@ -92,7 +96,7 @@ pub fn shell_word(word: &str) -> String {
 }
 
 /// The connections of a program's standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Streams {
     /// Those of nsscript itself.
     Inherited,
@@ -102,9 +106,51 @@ pub enum Streams {
     Captured,
     /// Pipes for input and output; errors go where nsscript's go.
     Piped,
-    /// The input and the errors of nsscript itself; the output is discarded.
-    Discarded,
+    /// Output or errors go elsewhere.
+    Redirected(Redirected),
 }
+
+/// The streams of a program whose output or errors go elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirected {
+    /// Whether input and output are pipes.
+    pub piped: bool,
+    /// The standard output.
+    pub output: Sink,
+    /// The standard error.
+    pub errors: Sink,
+}
+
+/// The place that an output of a program is written to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sink {
+    /// That of nsscript itself.
+    #[default]
+    Inherited,
+    /// Nowhere.
+    Discarded,
+    /// A file of the host.
+    File(OutputFile),
+}
+
+/// A file of the host that a program writes to.
+#[derive(Clone, Debug)]
+pub struct OutputFile {
+    /// The path.
+    pub path: PathBuf,
+    /// Whether earlier content stays.
+    pub append: bool,
+    /// The open file; none in a dry run.
+    pub descriptor: Option<Arc<OwnedFd>>,
+}
+
+impl PartialEq for OutputFile {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, self.append) == (&other.path, other.append)
+    }
+}
+
+impl Eq for OutputFile {}
 
 #[cfg(test)]
 mod tests {

@@ -382,5 +382,47 @@ pub enum Call {
         /// The description of the program, in the form that the carried program reads. If it is
         /// empty, the carried program only holds its namespaces open until it is killed.
         told: CStrings,
+        /// The descriptors that it passes to the program.
+        passed: Passed,
     },
+}
+
+/// Descriptors that the carried program passes to the program. It gets them with other numbers,
+/// because the numbers that the program knows may be those of its own pipes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Each descriptor of this process, and its number in the program.
+    pairs: Vec<(i32, i32)>,
+    /// The number that the first one has in the carried program, above all others.
+    first: i32,
+}
+
+impl Passed {
+    /// Descriptors of this process, each with its number in the program.
+    #[must_use]
+    pub fn new(pairs: Vec<(i32, i32)>) -> Self {
+        let most = pairs.iter().map(|(from, to)| *from.max(to)).max().unwrap_or_default();
+        // The numbers up to 5 are those of the carried program's own descriptors.
+        Self { first: most.max(5) + 1, pairs }
+    }
+
+    /// The descriptors of this process.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = i32> {
+        self.pairs.iter().map(|(from, _)| *from)
+    }
+
+    /// The numbers in the carried program, which follow each other.
+    pub fn numbers(&self) -> impl Iterator<Item = i32> + Clone {
+        (self.first..).take(self.pairs.len())
+    }
+
+    /// The first of these numbers, and the one after the last.
+    pub(super) fn range(&self) -> (i32, i32) {
+        (self.first, self.numbers().last().unwrap_or(self.first - 1) + 1)
+    }
+
+    /// What the carried program reads of them: see `init/pid1.rs`.
+    pub fn told(&self) -> impl Iterator<Item = String> {
+        self.numbers().zip(&self.pairs).map(|(number, (_, to))| format!("p{number} {to}"))
+    }
 }

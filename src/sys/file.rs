@@ -410,6 +410,30 @@ pub fn may_write(directory: &Path) -> Result<(), Errno> {
     nix::unistd::eaccess(directory, flags).map_err(os)
 }
 
+/// Checks that this process may write to an existing file.
+///
+/// # Errors
+/// access(2).
+pub fn may_write_to(file: &Path) -> Result<(), Errno> {
+    nix::unistd::eaccess(file, nix::unistd::AccessFlags::W_OK).map_err(os)
+}
+
+/// Opens a file for a program to write to, as the `>` of a shell does, or `>>`. It never waits for
+/// the reader of a FIFO, and a terminal does not become that of this process.
+///
+/// # Errors
+/// open(2); `ENXIO` for a FIFO that nobody reads.
+pub fn open_output(path: &Path, append: bool) -> Result<OwnedFd, Errno> {
+    let how = if append { OFlag::O_APPEND } else { OFlag::O_TRUNC };
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let mode = Mode::from_bits_truncate(0o666);
+    let file = nix::fcntl::open(path, flags | how | OFlag::O_CLOEXEC, mode).map_err(os)?;
+    // The program writes in the usual way.
+    let kept = how & OFlag::O_APPEND;
+    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFL(kept)).map_err(os)?;
+    Ok(file)
+}
+
 /// The size limit of files that this process writes, in bytes: `RLIMIT_FSIZE`. Exceeding it raises
 /// a signal.
 #[must_use]

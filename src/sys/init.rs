@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use nix::fcntl::OFlag;
 
+use super::call::Passed;
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
 use super::memory_file::sealed;
@@ -56,10 +57,17 @@ impl Init {
     /// process, and returns only on failure.
     ///
     /// With a gate, the carried program waits until the gate's other end is closed.
-    pub(super) fn execute(&self, as_init: bool, told: &CStrings, gate: Option<c_int>) -> CallError {
+    pub(super) fn execute(
+        &self,
+        as_init: bool,
+        told: &CStrings,
+        gate: Option<c_int>,
+        passed: &Passed,
+    ) -> CallError {
         let name = if as_init { c"init" } else { c"exec" };
         let arguments = [name.as_ptr(), std::ptr::null()];
         let arranged = match gate {
+            _ if passed.descriptors().next().is_some() => self.arrange_passing(gate, passed),
             None => self.arrange(),
             Some(gate) => self.arrange_with(gate),
         };
@@ -87,6 +95,30 @@ impl Init {
             kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
         }
         kernel::close_range(GATE.cast_unsigned(), u32::MAX, 0)?;
+        Ok(FILE)
+    }
+
+    /// Does the same, and keeps the passed descriptors. Their numbers are above those that they
+    /// have here, so none is lost.
+    fn arrange_passing(&self, gate: Option<c_int>, passed: &Passed) -> Answer<c_int> {
+        let (first, end) = passed.range();
+        let above = |descriptor| kernel::duplicate(descriptor, end);
+        let (status, program) = (above(self.tell.as_raw_fd())?, above(self.program)?);
+        let gate = gate.map(above).transpose()?;
+        for (descriptor, number) in passed.descriptors().zip(passed.numbers()) {
+            kernel::dup3(descriptor, number, 0)?;
+        }
+        kernel::dup3(status, STATUS, 0)?;
+        kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
+        let free = match gate {
+            Some(gate) => kernel::dup3(gate, GATE, 0).map(|()| GATE + 1)?,
+            None => GATE,
+        };
+        // Nothing is between them if the first one has the next number.
+        if free < first {
+            kernel::close_range(free.cast_unsigned(), (first - 1).cast_unsigned(), 0)?;
+        }
+        kernel::close_range(end.cast_unsigned(), u32::MAX, 0)?;
         Ok(FILE)
     }
 
@@ -122,7 +154,9 @@ impl Told {
             () if has(61) => Syscall::Clone,
             () if has(60) => Syscall::Ioctl,
             () if has(59) => Syscall::Prlimit,
-            () if has(58) => Syscall::Seccomp,
+            () if has(58) => Syscall::Dup3,
+            () if has(57) => Syscall::Fcntl,
+            () if has(56) => Syscall::Seccomp,
             () => Syscall::Execve,
         };
         has(62).then_some(CallError { syscall, errno })

@@ -179,12 +179,12 @@ pub(super) fn dup3(from: c_int, to: c_int, flags: c_int) -> Answer<()> {
 /// Duplicates a descriptor to a number of at least `least`, close-on-exec.
 pub(super) fn duplicate(descriptor: c_int, least: c_int) -> Answer<c_int> {
     let command = libc::F_DUPFD_CLOEXEC;
-    call!(Dup3, SYS_fcntl, descriptor, command, least).map(self::descriptor)
+    call!(Fcntl, SYS_fcntl, descriptor, command, least).map(self::descriptor)
 }
 
 /// Clears the close-on-exec flag of a descriptor.
 pub(super) fn keep_over_execve(descriptor: c_int) -> Answer<()> {
-    call!(Dup3, SYS_fcntl, descriptor, libc::F_SETFD, 0).map(drop)
+    call!(Fcntl, SYS_fcntl, descriptor, libc::F_SETFD, 0).map(drop)
 }
 
 pub(super) fn sethostname(name: &[u8]) -> Answer<()> {

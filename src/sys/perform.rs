@@ -301,9 +301,9 @@ impl Process<'_> {
             }
             Call::Workdir(path) => change_root::go_to(path),
             Call::DieWithParent => self.die_with_parent(),
-            Call::Execute { as_init, told } => {
+            Call::Execute { as_init, told, passed } => {
                 let gate = self.work.program.gate.as_ref().map(AsRawFd::as_raw_fd);
-                Err(self.work.init.execute(*as_init, told, gate))
+                Err(self.work.init.execute(*as_init, told, gate, passed))
             }
         }
     }

@@ -173,7 +173,7 @@ pub fn terminal_device(number: i32) -> Option<u64> {
 }
 
 /// The errors of files that are not terminals.
-const NO_TERMINAL: [i32; 5] =
+pub(super) const NO_TERMINAL: [i32; 5] =
     [libc::ENOTTY, libc::EINVAL, libc::EBADF, libc::ENODEV, libc::EOPNOTSUPP];
 
 /// Whether a descriptor is a terminal, as isatty(3). A terminal that does not respond, such as

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::call::Call;
+use super::call::{Call, Passed};
 use super::errno::Errno;
 use super::kernel::{CallError, Syscall};
 use super::process::Child;
@@ -31,8 +31,10 @@ fn because(syscall: Syscall, error: &std::io::Error) -> CallError {
 /// # Errors
 /// clone3(2) if user namespaces are disabled, or there are too many.
 pub fn hold_user_namespace() -> Result<Holder, CallError> {
-    let calls =
-        vec![Call::DieWithParent, Call::Execute { as_init: true, told: CStrings::default() }];
+    let calls = vec![
+        Call::DieWithParent,
+        Call::Execute { as_init: true, told: CStrings::default(), passed: Passed::default() },
+    ];
     let program =
         Program { namespaces: flags::USER, share_memory: true, calls, ..Program::default() };
     match spawn(&program) {

@@ -234,7 +234,8 @@ impl Subject {
             command.args(["setsid", "--ctty"]).stdout(terminal.other.try_clone()?);
             command
         } else {
-            let mut command = tracer::waiting(shell, "</dev/null");
+            // Descriptor 9 is one that a recipe can pass.
+            let mut command = tracer::waiting(shell, "</dev/null 9</dev/null");
             command.stdout(File::create(self.place("stdout"))?);
             command
         };

@@ -26,6 +26,7 @@ mod mount_points;
 mod namespaces;
 mod networks;
 mod overlays;
+mod passed;
 mod pods;
 mod printed;
 mod privileges;

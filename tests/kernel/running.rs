@@ -57,6 +57,17 @@ fn exec(bench: &Bench, sandbox: &str, words: &[&str]) -> Ended {
     elsewhere(bench, &[&["exec", sandbox, "--"], words].concat()).end()
 }
 
+#[test]
+fn another_terminal_starts_a_session_even_if_the_sandbox_has_none() {
+    as_each_user(|bench| {
+        let name = new_name();
+        let running = asleep(bench, &format!("{HOST}.session(false)"), &name);
+        let seen = exec(bench, &name, &["cut", "-d ", "-f6", "/proc/self/stat"]).succeeded();
+        assert_ne!(seen, "0\n");
+        end(bench, &name, running);
+    });
+}
+
 /// Ends a sandbox, and the nsscript process that waits for it.
 fn end(bench: &Bench, name: &str, running: Running) {
     elsewhere(bench, &["kill", name]).end().succeeded();

@@ -207,6 +207,39 @@ fn a_clock_that_cannot_be_set_is_told() {
 }
 
 #[test]
+fn a_program_has_a_session_of_its_own_unless_it_stays_in_that_of_nsscript() {
+    as_each_user(|bench| {
+        let session = "cut -d' ' -f6 /proc/self/stat";
+        assert_ne!(bench.seen(HOST, session), "0\n");
+        // A session that began outside has no number inside.
+        let kept = format!("{HOST}.session(false)");
+        let recipe = format!(
+            r#"let guest = {kept};
+            let script = "{session}";
+            guest.sh(script);
+            let sleeper = guest.start("sleep 60");
+            sleeper.sh(script);
+            print(guest.output(["sh", "-c", script]).stdout);
+            guest.session(true).sh(`test $({session}) != 0`);
+            try {{ guest.run("true", #{{ tty: true }}); }} catch (e) {{ print(e.message); }}
+            print(guest);"#
+        );
+        let ended = bench.recipe(&recipe).end();
+        let setting = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
+        let is_warned = ended.stderr.contains("can type into the shell that started nsscript");
+        assert_eq!(is_warned, setting.ok().as_deref() != Some("0\n"), "{}", ended.stderr);
+        let seen = ended.succeeded();
+        assert!(seen.starts_with("0\n0\n0\n"), "{seen}");
+        assert!(seen.contains("with `session(false)`, a program has no terminal of its own"));
+        assert!(seen.contains("session of nsscript"), "{seen}");
+        let plan = format!("print({kept}.plan(\"true\"));");
+        let plan = bench.recipe(&plan).end().succeeded();
+        assert!(plan.contains("stay in the session and at the terminal of nsscript"), "{plan}");
+        assert!(!plan.contains("start a session"), "{plan}");
+    });
+}
+
+#[test]
 fn a_working_directory_that_is_missing_is_told() {
     as_each_user(|bench| {
         let said = bench.sh(&format!(r#"{HOST}.workdir("/none/such")"#), "true").failed(125);

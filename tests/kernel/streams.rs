@@ -1,5 +1,8 @@
 //! What programs read and write.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::{HOST, as_each_user};
 
 #[test]
@@ -213,5 +216,138 @@ fn a_program_that_writes_without_end_is_ended() {
              print({guest}.output(\"head -c 70000000 /dev/zero\", #{{ limit: \"70M\" }}).stdout.len());"
         );
         assert_eq!(bench.recipe(&fits).end().succeeded(), "123\n\n70000000\n");
+    });
+}
+
+#[test]
+fn output_and_errors_go_to_files_of_the_host() {
+    as_each_user(|bench| {
+        let place = bench.directory("results");
+        bench.give(&place);
+        let place = place.display();
+        let recipe = format!(
+            r#"let guest = {HOST};
+            let both = "cat; echo out; echo errors >&2; ls /proc/self/fd | tr '\n' ' '";
+            guest.sh(both, #{{ stdout: "{place}/out", stderr: "{place}/errors", stdin: "in\n" }});
+            guest.sh("echo more; echo shown >&2", #{{ stdout: "{place}/out", append: true }});
+            guest.sh("echo long enough", #{{ stdout: "{place}/emptied" }});
+            guest.sh("echo short", #{{ stdout: "{place}/emptied", stderr: "discard" }});
+            guest.sh("echo one; echo two >&2; echo three", #{{ stdout: "{place}/all", stderr: "{place}/all" }});
+            let started = guest.start(["sh", "-c", "read line; echo <$line>; echo wrong >&2"],
+                #{{ pipes: true, stderr: "{place}/started" }});
+            started.write("a\n");
+            print(started.read_line());
+            started.wait();
+            let sleeper = guest.start(["sh", "-c", "echo begun; exec sleep 60"], #{{ stdout: "{place}/begun" }});
+            sleeper.sh("echo beside", #{{ stdout: "{place}/beside" }});
+            wait_until(|| read_file("{place}/begun") == "begun\n");
+            netns().sh("echo in a network; echo wrong >&2", #{{ stdout: "{place}/network", stderr: "discard" }});"#
+        );
+        let ended = bench.recipe(&recipe.replace("<$line>", r#"\"<$line>\""#)).end();
+        assert_eq!(ended.stderr, "shown\n");
+        assert_eq!(ended.succeeded(), "<a>\n");
+        // `ls` has opened the directory as 3.
+        assert_eq!(bench.content("results/out"), "in\nout\n0 1 2 3 more\n");
+        for (file, content) in [
+            ("errors", "errors\n"),
+            ("emptied", "short\n"),
+            ("all", "one\ntwo\nthree\n"),
+            ("started", "wrong\n"),
+            ("beside", "beside\n"),
+            ("network", "in a network\n"),
+        ] {
+            assert_eq!(bench.content(&format!("results/{file}")), content, "{file}");
+        }
+        let metadata = fs::metadata(bench.path("results/out")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o644);
+    });
+}
+
+#[test]
+fn the_umask_of_the_caller_counts_for_an_output_file() {
+    as_each_user(|bench| {
+        bench.give(&bench.directory("results"));
+        let file = bench.path("results/out");
+        let recipe = format!(r#"{HOST}.sh("umask", #{{ stdout: "{}" }});"#, file.display());
+        bench.recipe(&recipe).by_shell(r#"umask 077; exec "$@""#).end().succeeded();
+        assert_eq!(bench.content("results/out"), "0022\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    });
+}
+
+#[test]
+fn an_output_file_that_cannot_be_written_is_refused_by_run_plan_and_check() {
+    as_each_user(|bench| {
+        let place = bench.directory("results");
+        bench.give(&place);
+        bench.give(&bench.directory("results/directory"));
+        let fifo = place.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        bench.give(&fifo);
+        let place = place.display();
+        for (file, why, hint) in [
+            ("missing/out", "no such file or directory (ENOENT)", "create the directory"),
+            ("directory/", "is a directory (EISDIR)", "name a file in it"),
+        ] {
+            let recipe = bench
+                .file("r.rhai", format!(r#"{HOST}.sh("true", #{{ stdout: "{place}/{file}" }});"#));
+            for command in ["run", "plan", "check"] {
+                let said = bench.nsscript(&[command, recipe.to_str().unwrap()]).end();
+                assert!(!said.status.success(), "{command} {file}");
+                let said = format!("{}{}", said.stdout, said.stderr);
+                assert!(said.contains("cannot write the output to"), "{command}: {said}");
+                assert!(said.contains(why) && said.contains(hint), "{command}: {said}");
+            }
+        }
+        // No run waits for a reader that does not come, and no program gets a terminal of others.
+        let refused = |file: &str| {
+            let recipe = format!(r#"{HOST}.sh("true", #{{ stderr: "{file}" }});"#);
+            bench.recipe(&recipe).end().failed(125)
+        };
+        let said = refused(&fifo.display().to_string());
+        assert!(said.contains("(ENXIO)") && said.contains("reads the FIFO"), "{said}");
+        let (main, terminal) = pty();
+        bench.give_terminal(&terminal);
+        let said = refused(&nix::unistd::ttyname(&terminal).unwrap().display().to_string());
+        assert!(said.contains("cannot write the errors to"), "{said}");
+        assert!(said.contains("it is a terminal"), "{said}");
+        drop(main);
+    });
+}
+
+fn pty() -> (std::os::fd::OwnedFd, std::os::fd::OwnedFd) {
+    let pair = nix::pty::openpty(None, None).unwrap();
+    (pair.master, pair.slave)
+}
+
+#[test]
+fn a_plan_shows_output_files_and_opens_none() {
+    as_each_user(|bench| {
+        bench.give(&bench.directory("results"));
+        let file = bench.file("results/out", "kept");
+        bench.give(&file);
+        let recipe = bench.file(
+            "r.rhai",
+            format!(
+                r#"let guest = {HOST};
+                guest.sh("true", #{{ stdout: "{0}" }});
+                guest.sh("true", #{{ stderr: "{0}", append: true }});
+                // What an earlier program may have made is not looked for.
+                guest.sh("true", #{{ stdout: "{0}.d/new", stderr: "{0}.d/new" }});"#,
+                file.display()
+            ),
+        );
+        let plan = bench.nsscript(&["plan", recipe.to_str().unwrap()]).end().succeeded();
+        let name = file.display();
+        for line in [
+            format!("create or empty the file `{name}` for the output of a program"),
+            format!("open the file `{name}` for the errors of a program"),
+            format!("use the input and errors of nsscript and write the output to `{name}`"),
+            format!("create or empty the file `{name}.d/new` for the output and the errors of"),
+        ] {
+            assert!(plan.contains(&line), "{line}: {plan}");
+        }
+        assert_eq!(bench.content("results/out"), "kept");
+        assert!(!bench.path("results/out.d").exists());
     });
 }

@@ -98,6 +98,51 @@ fn a_shell_has_jobs_a_size_and_full_screens() {
 }
 
 #[test]
+fn a_shell_can_stay_in_the_session_of_nsscript() {
+    if !have(&["bash", "stty"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let before = (screen.state(), state(&mut screen));
+        let terminal = printed(&mut screen, "cut -d' ' -f7 /proc/self/stat", "outside> ");
+        let inside = "inside> ";
+        let guest = format!("{GUEST}.session(false)");
+        shell(&mut screen, &guest);
+        // The session has a process outside alone, and so no number inside.
+        let seen = printed(&mut screen, "cut -d' ' -f6,7 /proc/self/stat", inside);
+        assert_eq!(seen, format!("0 {terminal}"));
+        // The shell moves its jobs to the foreground of the terminal and stops them.
+        screen.ask("sleep 100 &", inside);
+        screen.ask("fg", "sleep 100\r\n");
+        screen.insist("\x1a", "Stopped");
+        screen.wait_for(inside);
+        screen.ask("fg", "sleep 100\r\n");
+        screen.insist("\x03", inside);
+        assert_eq!(printed(&mut screen, "jobs", inside), "");
+        screen.types("\x04");
+        screen.wait_for("outside> ");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        for end in ["kill -KILL $$", "stty raw -echo; kill -SEGV $$"] {
+            shell(&mut screen, &guest);
+            screen.ask(end, "outside> ");
+            assert_eq!((screen.state(), state(&mut screen)), before, "{end}");
+        }
+        // Ctrl-C reaches a program in the process group of nsscript, and nsscript.
+        let recipe = format!(
+            "{guest}.sh(\"trap 'echo caught; exit 5' INT; echo be''gun; while :; do sleep 0.1; done\")"
+        );
+        bench.file("trap.rhai", recipe);
+        screen.enter("nsscript trap.rhai; echo status $?");
+        screen.wait_for("begun\r\n");
+        screen.insist("\x03", "status ");
+        let text = screen.wait_for("outside> ");
+        assert!(text.starts_with("130"), "{text}");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+    });
+}
+
+#[test]
 fn the_terminal_is_as_it_was_however_a_program_ends() {
     as_each_user(|bench| {
         let mut screen = bash(bench);

@@ -1,12 +1,12 @@
 //! The last step of a process: a program, or a closure of the recipe.
 
 use crate::diag::count;
-use crate::ops::lowering::{Around, command};
+use crate::ops::lowering::{Around, Before, command};
 use crate::ops::strace::execve;
 use crate::ops::words::shown;
 use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Command, Namespaces};
-use crate::sys::Call;
+use crate::sys::{Call, Passed};
 
 /// Executes the program.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,10 +49,13 @@ impl Lower for Execute {
     fn lower(&self, to: &mut Lowering<'_>) {
         let Self { command: what, search, environment } = self;
         let (gated, terminal) = (to.prepared.gated, to.prepared.terminal);
-        let around = Around { gated, terminal, capable: to.init && to.capable };
-        let told =
-            command(what.words(), search, environment, around, &to.limits, to.filter.as_deref());
-        to.push(Call::Execute { as_init: to.init, told });
+        let capable = to.init && to.capable;
+        let around = Around { gated, terminal, capable, stays: to.stays };
+        let passed = Passed::new(std::mem::take(&mut to.passed));
+        let before =
+            Before { passed: Some(&passed), limits: &to.limits, filter: to.filter.as_deref() };
+        let told = command(what.words(), search, environment, around, before);
+        to.push(Call::Execute { as_init: to.init, told, passed });
     }
 }
 

@@ -1,25 +1,15 @@
-//! Settings of a program: streams, session, file mode creation mask, personality, working directory.
+//! Settings of a program: streams, file mode creation mask, personality, working directory.
 
 use crate::diag::{closest, quoted};
 use crate::ops::lowering::c;
-use crate::ops::words::place;
-use crate::ops::{
-    AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
-};
-use crate::spec::{GuestPath, Namespaces, Streams, ValueError, shell_word};
+use crate::ops::words::{host, place};
+use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::{GuestPath, Namespaces, Redirected, Sink, Streams, ValueError, shell_word};
 use crate::sys::Call;
 
 /// Connects the standard streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connect(pub Streams);
-
-/// Starts a new session.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewSession {
-    /// Whether the process runs a closure; then the new process starts the session, and not the
-    /// carried program.
-    pub closure: bool,
-}
 
 /// Sets the file mode creation mask.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,58 +94,44 @@ impl Operation for Connect {
     }
 
     fn told(&self) -> Told {
-        let sentence = match self.0 {
-            Streams::Inherited => "use the standard streams of nsscript",
-            Streams::Terminal => "use its own terminal, relayed to that of nsscript",
-            Streams::Captured => "write output and errors to pipes",
-            Streams::Piped => "read input from a pipe and write output to one",
-            Streams::Discarded => "use the input and errors of nsscript and discard the output",
+        let sentence = match &self.0 {
+            Streams::Inherited => "use the standard streams of nsscript".into(),
+            Streams::Terminal => "use its own terminal, relayed to that of nsscript".into(),
+            Streams::Captured => "write output and errors to pipes".into(),
+            Streams::Piped => PIPES.into(),
+            Streams::Redirected(streams) => redirected(streams),
         };
-        Told { sentence: sentence.into(), source: None, target: None, shell: None }
+        Told { sentence, source: None, target: None, shell: None }
     }
+}
+
+const PIPES: &str = "read input from a pipe and write output to one";
+
+/// The sentence of streams of which some go elsewhere.
+fn redirected(streams: &Redirected) -> String {
+    let Redirected { piped, output, errors } = streams;
+    let rest = match (piped, output, errors) {
+        (true, _, _) => PIPES,
+        (false, Sink::Inherited, _) => "use the input and output of nsscript",
+        (false, _, Sink::Inherited) => "use the input and errors of nsscript",
+        (false, _, _) => "use the input of nsscript",
+    };
+    let mut sentence = rest.to_owned();
+    for (what, sink) in [("output", output), ("errors", errors)] {
+        match sink {
+            Sink::Inherited => {}
+            Sink::Discarded => sentence += &format!(" and discard the {what}"),
+            Sink::File(file) => {
+                sentence += &format!(" and write the {what} to {}", host(&file.path));
+            }
+        }
+    }
+    sentence
 }
 
 impl Lower for Connect {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(to.prepared.streams.clone());
-    }
-}
-
-impl Operation for NewSession {
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            name: "session",
-            turn: if self.closure { Turn::ClosureSession } else { Turn::Session },
-            scope: Scope::EveryProgram,
-            apart: Namespaces::NONE,
-            leaves: Leaves::Nothing,
-        }
-    }
-
-    fn told(&self) -> Told {
-        Told {
-            sentence: "start a session".into(),
-            source: None,
-            target: None,
-            shell: Some("setsid --wait".into()),
-        }
-    }
-}
-
-impl Lower for NewSession {
-    fn lower(&self, to: &mut Lowering<'_>) {
-        if self.closure {
-            to.push(Call::NewSession);
-            if to.prepared.terminal {
-                to.push(Call::ControlTerminal);
-            }
-        }
-    }
-}
-
-impl Carried for NewSession {
-    fn calls(&self) -> Vec<Called> {
-        vec![Called::new("setsid()")]
     }
 }
 

@@ -38,6 +38,17 @@ pub struct Save {
     pub replace: bool,
 }
 
+/// A file of the host is opened for a program to write to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenOutput {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether earlier content stays.
+    pub append: bool,
+    /// What the program writes to it: its output or its errors.
+    pub what: &'static str,
+}
+
 /// A file of the host, opened with these flags.
 fn opened(path: &Path, flags: &str) -> Called {
     Called::new(format!("openat(AT_FDCWD, {}, {flags})", c(path))).giving("fd")
@@ -92,6 +103,29 @@ impl RawOperation for Save {
         let moved = format!("renameat2(AT_FDCWD, {from}, AT_FDCWD, {to}, {flags})");
         let written = Called::new(format!("write(fd, …, {size})")).giving(size.to_string());
         vec![opened(&beside, "O_WRONLY|O_CREAT|O_EXCL"), written, Called::new(moved)]
+    }
+}
+
+impl RawOperation for OpenOutput {
+    fn facts(&self) -> RawFacts<'_> {
+        RawFacts { name: "open_output", effect: Effect::Result(&self.path, Becomes::File) }
+    }
+
+    fn told(&self) -> Told {
+        let Self { path, append, what } = self;
+        let does = if *append { "open" } else { "create or empty" };
+        Told {
+            sentence: format!("{does} the file {} for the {what} of a program", host(path)),
+            source: None,
+            target: Some(own(path)),
+            shell: Some(format!(": {} {}", if *append { ">>" } else { ">" }, sh(path))),
+        }
+    }
+
+    fn calls(&self) -> Vec<Called> {
+        let Self { path, append, what: _ } = self;
+        let how = if *append { "O_APPEND" } else { "O_TRUNC" };
+        vec![opened(path, &format!("O_WRONLY|O_CREAT|{how}|O_NOCTTY|O_NONBLOCK, 0666"))]
     }
 }
 

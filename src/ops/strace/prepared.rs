@@ -201,12 +201,19 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             beneath(path, "O_PATH|O_DIRECTORY", "place"),
             call("fchdir(place)"),
         ],
-        Call::Execute { as_init, .. } => {
+        Call::Execute { as_init, told: _, passed } => {
             let name = if *as_init { "init" } else { "exec" };
-            vec![
-                call("close_range(5, ~0U, 0)"),
-                call(format!("execveat(init, \"\", [\"{name}\"], …, AT_EMPTY_PATH)")),
-            ]
+            let kept = passed.numbers();
+            let moves = kept.clone().map(|number| call(format!("dup3(passed, {number}, 0)")));
+            let closes = match (kept.clone().next(), kept.last()) {
+                (Some(first), Some(last)) => vec![
+                    call(format!("close_range(5, {}, 0)", first - 1)),
+                    call(format!("close_range({}, ~0U, 0)", last + 1)),
+                ],
+                _ => vec![call("close_range(5, ~0U, 0)")],
+            };
+            let execute = call(format!("execveat(init, \"\", [\"{name}\"], …, AT_EMPTY_PATH)"));
+            moves.chain(closes).chain([execute]).collect()
         }
         Call::WriteProc { path, bytes } => {
             let path = path.to_string_lossy();

@@ -10,11 +10,12 @@ use crate::plan::Request;
 use crate::run::base::error::RunError;
 use crate::run::remedy::{self, Remedy};
 use crate::spec::{Command, GuestPath, Kind, ProcOptions, Root, Streams, ValueError};
-use crate::sys::{self, CStrings, Call};
+use crate::sys::{self, CStrings, Call, Passed};
 
 /// Executes the init that nsscript carries, in a user namespace if possible.
 pub(super) fn init(exam: &Exam<'_>) -> Finding {
-    let execute = Call::Execute { as_init: true, told: CStrings::default() };
+    let execute =
+        Call::Execute { as_init: true, told: CStrings::default(), passed: Passed::default() };
     let mut program = exam.with_rights();
     program.calls = vec![Call::DieWithParent, execute];
     match sys::spawn(&program) {

@@ -197,8 +197,8 @@ impl Launcher {
             let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
             return self.fork_into(action.into(), descriptor, kinds, request.origin.as_ref(), body);
         }
-        let inside = process.plan.has_terminals();
-        let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
+        let plan = Some(&process.plan);
+        let connected = launch::connect_streams(self, request, &Input::Inherited, plan)?;
         let mut joining = join::joining(self, process, request, &connected.given, false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();

@@ -134,7 +134,7 @@ pub(in crate::run) fn join(
         let message = "the sandbox has ended, so no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
-    let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
+    let connected = connect_streams(launcher, request, input, Some(&process.plan))?;
     let mut joining = joining(launcher, process, request, &connected.given, launcher.is_traced())?;
     let gate = watch(launcher, &mut joining.program);
     let started = Instant::now();
@@ -269,6 +269,7 @@ pub(super) fn groups_to_enter(
 /// The part of a plan that applies to a joining program: its identity and settings.
 pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     let mut joined = plan.clone();
+    let keeps_session = plan.keeps_session();
     let terminal = request.streams == Streams::Terminal;
     joined.command = request.command.clone();
     joined.actions.retain(|planned| planned.action.facts().scope == Scope::EveryProgram);
@@ -277,7 +278,8 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
         planned.side = Side::Child;
         // A joining program has its own streams, session and command.
         if let Op::Connect(connect) = &mut planned.action {
-            connect.0 = request.streams;
+            let at_terminal = keeps_session && terminal;
+            connect.0 = if at_terminal { Streams::Inherited } else { request.streams.clone() };
         } else if let Op::NewSession(session) = &mut planned.action {
             session.closure = closure;
         } else if let Op::Start(_) | Op::Join(_) = &planned.action {
@@ -293,7 +295,7 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
             }
         }
     }
-    if closure && terminal {
+    if closure && terminal && !keeps_session {
         let begins = |planned: &Planned| matches!(planned.action, Op::NewSession(_));
         if !joined.actions.iter().any(begins) {
             // A program in a network stays in the session of nsscript.

@@ -10,7 +10,7 @@ use super::exit::{Exit, Output};
 use super::fallback::Fallbacks;
 use super::join::{self, Station};
 use super::listing::Listing;
-use super::process::Process;
+use super::process::{Holds, Process};
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
 use crate::diag::Report;
@@ -23,7 +23,7 @@ use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
 use crate::spec::Namespaces;
-use crate::sys::{self, CallError, Syscall, Waiting};
+use crate::sys::{self, CallError, KeptTerminal, Syscall, Waiting};
 
 /// Starts the processes of this run.
 pub struct Launcher {
@@ -39,6 +39,15 @@ impl Deref for Launcher {
     fn deref(&self) -> &Networks {
         &self.networks
     }
+}
+
+/// What restores the terminal of nsscript, if a program uses it itself.
+fn kept_terminal(plan: &Plan) -> Holds {
+    let mut holds = Holds::default();
+    if plan.keeps_session() {
+        holds.terminal = KeptTerminal::own();
+    }
+    holds
 }
 
 impl Launcher {
@@ -116,6 +125,7 @@ impl Launcher {
     ) -> Result<Exit, RunError> {
         self.refuse_missing(plan)?;
         let _waiting = Waiting::begin();
+        let _terminal = kept_terminal(plan);
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             process.set_timeout(bounds.timeout);
@@ -252,6 +262,7 @@ impl Launcher {
         bounds: &Bounds,
     ) -> Result<Exit, RunError> {
         let _waiting = Waiting::begin();
+        let _terminal = kept_terminal(&process.plan);
         let mut joined = join::join(self, process, request, input)?;
         joined.set_timeout(bounds.timeout);
         if let Input::Bytes(bytes) = input {

@@ -9,7 +9,7 @@ use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::network::MakeNetwork;
 use crate::ops::raw::InNetwork;
-use crate::ops::{Around, command as told};
+use crate::ops::{Around, Before, command as told};
 use crate::plan::{FORWARDED, Plan, Planned, RawAction, Request, Side};
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::launch::connect_streams;
@@ -21,7 +21,7 @@ use crate::run::network::{Link, Network};
 use crate::run::raw;
 use crate::run::remedy;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
-use crate::sys::{self, Call, Program, Raw, flags};
+use crate::sys::{self, Call, Passed, Program, Raw, flags};
 
 /// A network, and the process that connects it to the outside while this lives.
 #[derive(Debug)]
@@ -115,12 +115,12 @@ impl Launcher {
             streams: Streams::Captured,
             origin: origin.cloned(),
         };
-        let connected = connect_streams(self, &request, &Input::Nothing, false)?;
-        let told = told(command.words(), &[], &[], Around::default(), &[], None);
+        let connected = connect_streams(self, &request, &Input::Nothing, None)?;
+        let told = told(command.words(), &[], &[], Around::default(), Before::default());
         let calls = vec![
             Call::DieWithParent,
             connected.given.call(),
-            Call::Execute { as_init: true, told },
+            Call::Execute { as_init: true, told, passed: Passed::default() },
         ];
         let program = Program { namespaces: flags::PID, calls, ..Program::default() };
         let made = Box::new(MakeNetwork(None).into());

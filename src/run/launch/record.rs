@@ -95,7 +95,8 @@ impl Record {
                 Op::StartInit(_) => record.has_init = true,
                 Op::PivotRoot(_) | Op::Chroot(_) => record.stays = false,
                 Op::SetIds(_) => record.sets_ids = true,
-                Op::NewSession(_) => record.session = true,
+                // Programs from another terminal have a session there.
+                Op::NewSession(_) | Op::KeepSession(_) => record.session = true,
                 Op::Umask(umask) => record.umask = Some(umask.0),
                 Op::Personality(one) => {
                     record.personality = Some(one.names().iter().map(ToString::to_string).collect());
@@ -159,6 +160,8 @@ impl Record {
                 | Op::ClockOffset(_)
                 | Op::OpenPorts(_)
                 | Op::EnterSandbox(_)
+                // The first program alone has them.
+                | Op::PassFd(_)
                 // These are in no sandbox that executes a program.
                 | Op::Closure(_)
                 | Op::RawAction(_) => {}

@@ -12,7 +12,7 @@ use super::process::Process;
 use crate::diag::Report;
 use crate::plan::Plan;
 use crate::run::base::error::RunError;
-use crate::spec::Streams;
+use crate::spec::{Redirected, Sink, Streams};
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, Waiting, ready};
 
 /// The standard input of a program.
@@ -83,6 +83,8 @@ pub(in crate::run) enum StreamError {
     Nothing(Errno),
     /// A pipe.
     Pipe(Errno),
+    /// A file that was not opened.
+    File(Errno),
     /// The process that copies from and to the terminal of nsscript.
     Copier(Errno),
     /// That process would become process 1 of another PID namespace.
@@ -96,6 +98,7 @@ impl StreamError {
             Self::Terminal(errno)
             | Self::Nothing(errno)
             | Self::Pipe(errno)
+            | Self::File(errno)
             | Self::Copier(errno) => Some(errno),
             Self::Elsewhere => None,
         }
@@ -109,7 +112,7 @@ impl StreamError {
             Self::Nothing(_) => {
                 Some("add `.dev(\"/dev\")` to a sandbox that lacks the usual devices")
             }
-            Self::Pipe(_) | Self::Copier(_) => None,
+            Self::Pipe(_) | Self::File(_) | Self::Copier(_) => None,
             Self::Elsewhere => Some(
                 "use `run`, which gives the program its own terminal, or `#{ pipes: true }`; or \
                  create the PID namespace for a closure alone with `within(PID, || …)`",
@@ -124,6 +127,7 @@ impl fmt::Display for StreamError {
             Self::Terminal(_) => "create a terminal",
             Self::Nothing(_) => "open `/dev/null`",
             Self::Pipe(_) => "create a pipe",
+            Self::File(_) => "open a file",
             Self::Copier(_) => "copy from and to the terminal",
             Self::Elsewhere => "copy to the terminal from another PID namespace",
         };
@@ -138,6 +142,7 @@ impl Error for StreamError {
             Self::Terminal(errno)
             | Self::Nothing(errno)
             | Self::Pipe(errno)
+            | Self::File(errno)
             | Self::Copier(errno) => Some(errno),
             Self::Elsewhere => None,
         }
@@ -146,11 +151,14 @@ impl Error for StreamError {
 
 /// The surroundings of a program's streams.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::run) struct Around {
     /// Whether its sandbox has terminals.
     pub inside: bool,
     /// Whether the streams of nsscript are those of its caller.
     pub of_caller: bool,
+    /// Whether the program stays in the session of nsscript, and so at its terminal.
+    pub keeps_session: bool,
     /// Whether new processes start in another PID namespace.
     pub elsewhere: bool,
 }
@@ -161,41 +169,54 @@ pub(in crate::run) struct Around {
 /// # Errors
 /// The stream that could not be created.
 pub(in crate::run) fn connect(
-    streams: Streams,
+    streams: &Streams,
     input: &Input,
     around: Around,
 ) -> Result<Connected, StreamError> {
     let mut connected = Connected::default();
-    if streams == Streams::Terminal {
+    if *streams == Streams::Terminal && !around.keeps_session {
         connected.terminal(around.inside).map_err(StreamError::Terminal)?;
         return Ok(connected);
     }
     let open_null = |options: &mut OpenOptions| {
         options.open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)))
     };
-    let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
+    let none = Redirected::default();
+    let redirected = if let Streams::Redirected(redirected) = streams { redirected } else { &none };
+    let piped = *streams == Streams::Piped || redirected.piped;
+    let captured = *streams == Streams::Captured;
+    let pipes_input = piped || matches!(input, Input::Bytes(_));
     if pipes_input {
         let (reader, writer) = pipe()?;
         connected.give(0, reader.into());
         connected.ends.input = Some(writer);
-    } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
+    } else if captured || matches!(input, Input::Nothing) {
         connected.give(0, open_null(File::options().read(true))?.into());
     }
-    match streams {
-        Streams::Piped | Streams::Captured => {
-            let (reader, writer) = pipe()?;
-            connected.give(1, writer.into());
-            connected.ends.output = Some(reader);
-        }
-        Streams::Discarded => connected.give(1, open_null(File::options().write(true))?.into()),
-        Streams::Inherited | Streams::Terminal => {}
+    if piped || captured {
+        let (reader, writer) = pipe()?;
+        connected.give(1, writer.into());
+        connected.ends.output = Some(reader);
     }
-    if streams == Streams::Captured {
+    for (number, sink) in [(1, &redirected.output), (2, &redirected.errors)] {
+        match sink {
+            Sink::Inherited => {}
+            Sink::Discarded => {
+                connected.give(number, open_null(File::options().write(true))?.into());
+            }
+            Sink::File(file) => {
+                // The request holds the file until the program runs.
+                let open = file.descriptor.as_ref().ok_or(StreamError::File(Errno::MISSING))?;
+                connected.given.numbers[number] = open.as_raw_fd();
+            }
+        }
+    }
+    if captured {
         let (reader, writer) = pipe()?;
         connected.give(2, writer.into());
         connected.ends.errors = Some(reader);
     }
-    if around.of_caller {
+    if around.of_caller && !around.keeps_session {
         connected.shield(around.elsewhere)?;
     }
     Ok(connected)

@@ -82,7 +82,7 @@ impl Networks {
         let of = |action: Op, side| Planned { action, side, origin: request.origin.clone() };
         let after = [
             (DieWithParent.into(), Side::Child),
-            (Connect(request.streams).into(), Side::Child),
+            (Connect(request.streams.clone()).into(), Side::Child),
             (execute.into(), Side::Child),
         ];
         let actions = before.into_iter().chain(after).map(|(action, side)| of(action, side));

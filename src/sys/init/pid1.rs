@@ -22,10 +22,13 @@
 //! If the environment starts with an empty string, descriptor 5 is a pipe, and nothing starts until
 //! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
 //! controlling terminal of the program's session. With a `c`, this process has capabilities for the
-//! program, and gives up its own. Strings that start with `l` are limits for the program, but not
-//! for this process: the number of the resource, the soft and the hard limit. A string that starts
-//! with `f` is the filter of system calls for the program: eight bytes an instruction, in hexadecimal
-//! digits. The program is executed right after it is set, so this process needs no call of its own.
+//! program, and gives up its own. With an `s`, the program stays in the session of the launcher, where
+//! the terminal itself sends it signals. Strings that start with `p` are descriptors for the program:
+//! the number here, above all others, and the number there. Strings that start with `l` are limits for
+//! the program, but not for this process: the number of the resource, the soft and the hard limit. A
+//! string that starts with `f` is the filter of system calls for the program: eight bytes an
+//! instruction, in hexadecimal digits. The program is executed right after it is set, so this process
+//! needs no call of its own.
 
 #![no_std]
 #![no_main]
@@ -38,6 +41,7 @@ mod number {
     pub const READ: usize = 0;
     pub const WRITE: usize = 1;
     pub const CLOSE: usize = 3;
+    pub const DUP3: usize = 292;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16;
     pub const CLONE: usize = 56;
@@ -57,6 +61,7 @@ mod number {
 
 #[cfg(target_arch = "aarch64")]
 mod number {
+    pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
     pub const IOCTL: usize = 29;
     pub const CLOSE: usize = 57;
@@ -128,7 +133,9 @@ const FAILED: u64 = 1 << 62;
 const NO_PROCESS: u64 = 1 << 61;
 const NO_TERMINAL: u64 = 1 << 60;
 const NO_LIMIT: u64 = 1 << 59;
-const NO_FILTER: u64 = 1 << 58;
+const NO_DESCRIPTOR: u64 = 1 << 58;
+const NO_FLAG: u64 = 1 << 57;
+const NO_FILTER: u64 = 1 << 56;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -136,12 +143,14 @@ const EINTR: isize = -4;
 const EACCES: isize = -13;
 const ENOTDIR: isize = -20;
 const SIGCHLD: isize = 17;
+const SI_KERNEL: i32 = 0x80;
 const WNOHANG: usize = 1;
 const PR_SET_DUMPABLE: usize = 4;
 const PR_SET_NAME: usize = 15;
 const CLONE_VFORK: usize = 0x4000;
 const SIG_SETMASK: usize = 2;
 const F_SETFD: usize = 2;
+const F_DUPFD_CLOEXEC: usize = 1030;
 const FD_CLOEXEC: usize = 1;
 const TIOCSCTTY: usize = 0x540e;
 const SECCOMP_SET_MODE_FILTER: usize = 1;
@@ -155,6 +164,12 @@ struct Told {
     terminal: bool,
     /// Whether it keeps capabilities.
     capable: bool,
+    /// Whether it stays in the session of the launcher.
+    stays: bool,
+    /// The descriptors that it gets.
+    passed: *const Text,
+    /// Their number.
+    passed_count: usize,
     /// Its limits.
     limits: *const Text,
     /// Their number.
@@ -193,7 +208,11 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
         if **stack.add(1).cast::<Text>() == b'e' {
             become_program(environment);
         }
-        let program = if (*environment).is_null() { 0 } else { start(environment) };
+        let (mut program, mut stays) = (0, false);
+        if !(*environment).is_null() {
+            let told = read(environment);
+            (program, stays) = (start(&told), told.stays);
+        }
         call(number::CLOSE_RANGE, 0, 2, 0, 0);
         if program > 0 {
             tell(STARTED);
@@ -201,8 +220,12 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
         let every = u64::MAX;
         loop {
             reap(program);
-            let signal = call(number::RT_SIGTIMEDWAIT, &raw const every as usize, 0, 0, 8);
-            if signal > 0 && signal != SIGCHLD && program > 0 {
+            let mut info = [0_i32; 32];
+            let about = info.as_mut_ptr() as usize;
+            let signal = call(number::RT_SIGTIMEDWAIT, &raw const every as usize, about, 0, 8);
+            // The terminal has sent it to the program as well, if that is in its foreground.
+            let of_terminal = stays && info[2] == SI_KERNEL;
+            if signal > 0 && signal != SIGCHLD && program > 0 && !of_terminal {
                 call(number::KILL, program as usize, signal as usize, 0, 0);
             }
         }
@@ -244,7 +267,15 @@ unsafe fn read(environment: *mut Text) -> Told {
         let terminal = **environment == b't';
         let environment = environment.add(usize::from(terminal));
         let capable = **environment == b'c';
-        let limits = environment.add(usize::from(capable));
+        let environment = environment.add(usize::from(capable));
+        let stays = **environment == b's';
+        let passed = environment.add(usize::from(stays));
+        let mut passed_count = 0;
+        while **passed.add(passed_count) == b'p' {
+            passed_count += 1;
+        }
+        let limits = passed.add(passed_count);
+        let passed = passed.cast_const();
         let mut limit_count = 0;
         while **limits.add(limit_count) == b'l' {
             limit_count += 1;
@@ -260,27 +291,30 @@ unsafe fn read(environment: *mut Text) -> Told {
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, capable, limits, limit_count, filter, paths, count: candidates, argv, envp }
+        Told { terminal, capable, stays, passed, passed_count, limits, limit_count, filter, paths, count: candidates, argv, envp }
     }
 }
 
-/// Starts the program that the environment describes, and waits until it is executed.
+/// Starts the program, and waits until it is executed.
 ///
 /// # Safety
-/// `environment` has the form that the head of this file describes.
-unsafe fn start(environment: *mut Text) -> isize {
+/// `told` is what [`read`] has given.
+unsafe fn start(told: &Told) -> isize {
     // SAFETY: what the caller promises.
     unsafe {
-        let told = read(environment);
         // Like vfork(2), but with a copy of the few pages of this program.
         let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
         if pid == 0 {
-            execute(&told);
+            execute(told);
         }
         if pid < 0 {
             // The limit of processes is reached.
             tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
+        }
+        if told.passed_count > 0 {
+            // The program alone has them, so a pipe ends when it closes its end.
+            call(number::CLOSE_RANGE, STATUS + 1, u32::MAX as usize, 0, 0);
         }
         if told.capable {
             give_up_capabilities();
@@ -296,6 +330,42 @@ fn give_up_capabilities() {
     let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
     // SAFETY: the header and the sets are locals of the size that this version has.
     unsafe { call(number::CAPSET, header.as_ptr() as usize, none.as_ptr() as usize, 0, 0) };
+}
+
+/// Gives the passed descriptors the numbers that the program knows, and returns the number of the pipe
+/// to the launcher, which may have had one of these.
+///
+/// # Safety
+/// Each of the `count` strings is a `p` and two numbers, and ends with a NUL.
+unsafe fn take_passed(passed: *const Text, count: usize) -> usize {
+    // SAFETY: what the caller promises.
+    unsafe {
+        let mut first = (*passed).add(1);
+        let first = number(&mut first);
+        let status = call(number::FCNTL, STATUS, F_DUPFD_CLOEXEC, first + count, 0);
+        if status < 0 {
+            tell(FAILED | NO_FLAG | (-status as u64) << ERRNO_SHIFT);
+            exit(127);
+        }
+        let status = status as usize;
+        let mut index = 0;
+        while index < count {
+            let mut rest = (*passed.add(index)).add(1);
+            let (from, to) = (number(&mut rest), number(&mut rest));
+            let answer = call(number::DUP3, from, to, 0, 0);
+            if answer < 0 {
+                tell_to(status, FAILED | NO_DESCRIPTOR | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
+            let answer = call(number::FCNTL, from, F_SETFD, FD_CLOEXEC, 0);
+            if answer < 0 {
+                tell_to(status, FAILED | NO_FLAG | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
+            index += 1;
+        }
+        status
+    }
 }
 
 /// Sets the limit that a string describes.
@@ -370,11 +440,14 @@ unsafe fn number(text: &mut Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, capable: _, limits, limit_count, filter, paths, count, argv, envp } = *told;
+    let Told { terminal, capable: _, stays, passed, passed_count, filter, .. } = *told;
+    let Told { limits, limit_count, paths, count, argv, envp, .. } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
-        call(number::SETSID, 0, 0, 0, 0);
+        if !stays {
+            call(number::SETSID, 0, 0, 0, 0);
+        }
         if terminal {
             let answer = call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
             if answer < 0 {
@@ -382,6 +455,12 @@ unsafe fn execute(told: &Told) -> ! {
                 exit(127);
             }
         }
+        call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
+        let mut status = STATUS;
+        if passed_count > 0 {
+            status = take_passed(passed, passed_count);
+        }
+        let tell = |number| tell_to(status, number);
         let mut index = 0;
         while index < limit_count {
             let answer = limit(*limits.add(index));
@@ -391,7 +470,6 @@ unsafe fn execute(told: &Told) -> ! {
             }
             index += 1;
         }
-        call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
         if !filter.is_null() {
             let answer = set_filter(filter);
@@ -446,8 +524,13 @@ fn end(status: i32) -> ! {
 
 /// Sends a message to the launcher.
 fn tell(number: u64) {
+    tell_to(STATUS, number);
+}
+
+/// Sends a message to the launcher by this descriptor.
+fn tell_to(status: usize, number: u64) {
     // SAFETY: `number` is a local of eight bytes.
-    unsafe { call(number::WRITE, STATUS, &raw const number as usize, 8, 0) };
+    unsafe { call(number::WRITE, status, &raw const number as usize, 8, 0) };
 }
 
 fn exit(code: i32) -> ! {

@@ -1,7 +1,9 @@
 //! The interface for what verbs read from the host, and what they leave there.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use crate::ops::raw::OpenOutput;
 use crate::run::{Errno, Found, RunError};
 use crate::script::binding::call::Call;
 
@@ -27,6 +29,13 @@ pub trait FileEffects {
 
     /// Fills an array with random bytes.
     fn random(&self, bytes: &mut [u8]) -> Result<(), Errno>;
+
+    /// Opens a file for a program to write to; `None` in a dry run.
+    fn open_output(
+        &self,
+        action: OpenOutput,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<OwnedFd>, RunError>;
 
     /// Writes a file for the caller.
     fn save(

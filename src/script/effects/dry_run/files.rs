@@ -1,9 +1,10 @@
 //! Files and streams of the host in a dry run: the host is read, and nothing is written.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::{DryRun, Effect, SCRATCH};
-use crate::ops::raw::Save;
+use crate::ops::raw::{OpenOutput, Save};
 use crate::run::{self, Errno, Found, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::{Effects, FileEffects};
@@ -16,6 +17,16 @@ const LARGEST: u64 = 64 << 20;
 /// An answer about a path, which may be one that a run would have created.
 fn existing<T: Default, E>(answer: Result<T, E>) -> T {
     answer.unwrap_or_default()
+}
+
+impl DryRun {
+    /// Whether an earlier line may change what is at a path. What a run would refuse there is
+    /// refused, unless that is so. A program can create and remove anything.
+    fn may_be_made(&self, path: &Path) -> bool {
+        let has_run = self.effects.borrow().iter().any(|it| matches!(it, Effect::Plan(_)));
+        let is_below = path.ancestors().skip(1).any(|above| self.foreseen(above) == Some(true));
+        has_run || is_below || self.foreseen(path).is_some() || path.starts_with(SCRATCH)
+    }
 }
 
 impl FileEffects for DryRun {
@@ -59,6 +70,18 @@ impl FileEffects for DryRun {
         Ok(())
     }
 
+    fn open_output(
+        &self,
+        action: OpenOutput,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<OwnedFd>, RunError> {
+        if !self.may_be_made(&action.path) {
+            call.context.runner.may_open_output(&action, call.origin().as_ref())?;
+        }
+        self.note(action, call);
+        Ok(None)
+    }
+
     fn save(
         &self,
         path: &Path,
@@ -67,12 +90,7 @@ impl FileEffects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
         let action = Save { path: path.to_path_buf(), size: content.len(), replace };
-        // What a run would refuse is refused here, unless an earlier line changes it. A program can
-        // create and remove anything.
-        let has_run = self.effects.borrow().iter().any(|it| matches!(it, Effect::Plan(_)));
-        let is_below = path.ancestors().skip(1).any(|above| self.foreseen(above) == Some(true));
-        let is_known = is_below || self.foreseen(path).is_some() || path.starts_with(SCRATCH);
-        if !has_run && !is_known {
+        if !self.may_be_made(path) {
             call.context.runner.may_save(&action, call.origin().as_ref())?;
         }
         self.note(action, call);

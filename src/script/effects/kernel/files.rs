@@ -1,9 +1,10 @@
 //! Files and streams of the host in a run.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::Kernel;
-use crate::ops::raw::Save;
+use crate::ops::raw::{OpenOutput, Save};
 use crate::run::{self, Errno, Found, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::FileEffects;
@@ -35,6 +36,14 @@ impl FileEffects for Kernel {
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), Errno> {
         run::random(bytes)
+    }
+
+    fn open_output(
+        &self,
+        action: OpenOutput,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<OwnedFd>, RunError> {
+        call.context.runner.open_output(action, call.origin().as_ref()).map(Some)
     }
 
     fn save(

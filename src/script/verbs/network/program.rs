@@ -17,7 +17,8 @@ use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{
-    Capture, Finished, Run, Start, checked, input, request, shell_command, streams,
+    Capture, Finished, Run, Start, checked, input, opened, request, shell_command, started_streams,
+    streams,
 };
 use crate::spec::{Command, IpProtocol, Streams};
 
@@ -134,6 +135,7 @@ fn run_to_end(
     let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
     let request = request(command, streams, call);
     let plan = call.effects().plan_in_network(network, &request, call)?;
+    let request = opened(request, call)?;
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, &bounds, call)?;
     let (command, timeout) = (&request.command, bounds.timeout);
@@ -189,10 +191,9 @@ fn start(
     command: Command,
     options: Start,
 ) -> Result<ProcessHandle, VerbError> {
-    let pipes = options.pipes.unwrap_or(false);
-    let streams = if pipes { Streams::Piped } else { Streams::Inherited };
-    let request = request(command, streams, call);
+    let request = request(command, started_streams(&options, call)?, call);
     let plan = call.effects().plan_in_network(&network, &request, call)?;
+    let request = opened(request, call)?;
     Ok(call.effects().start(plan, &request, call)?)
 }
 

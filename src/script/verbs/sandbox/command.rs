@@ -6,14 +6,14 @@ use crate::diag::{Ended, Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::{Plan, Request};
 use crate::run::{self, Bounds, Cause, Exit, Input, MOST_KEPT, Timeout};
-use crate::script::binding::argument::{Bytes, Duration, Size};
+use crate::script::binding::argument::{Argument, Bytes, Duration, HostPath, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::context::Printed;
 use crate::script::binding::error::VerbError;
-use crate::script::binding::options::options;
+use crate::script::binding::options::{options, wrong};
 use crate::script::binding::value::{ProcessHandle, SharedOutput, SharedPlan};
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Command, Streams};
+use crate::spec::{Command, OutputFile, Redirected, Sink, Streams};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["command.rs";
@@ -33,10 +33,15 @@ options! {
         /// treats an exit status other than 0 as an error
         check: bool = "true",
         /// gives the program a terminal of its own; the default is true if standard input and
-        /// output of nsscript are terminals and neither `stdin` nor `stdout` is given
+        /// output of nsscript are terminals and none of `stdin`, `stdout` and `stderr` is given
         tty: bool = "",
-        /// `"inherit"`, or `"discard"` for no output; `output` keeps it
+        /// `"inherit"`, `"discard"` for no output, or a path with `/` of a file on the host;
+        /// `output` keeps it
         stdout: String = "\"inherit\"",
+        /// the same for standard error
+        stderr: String = "\"inherit\"",
+        /// appends to these files, which are otherwise emptied
+        append: bool = "false",
         /// how long the program may run; then it gets SIGTERM
         timeout: Duration = "",
         /// how long the program may take to end after SIGTERM; then it is killed
@@ -61,6 +66,12 @@ options! {
     struct Start {
         /// connects standard input and output to pipes, for `write` and `read_line`
         pipes: bool = "false",
+        /// `"inherit"`, `"discard"` for no output, or a path with `/` of a file on the host
+        stdout: String = "\"inherit\"",
+        /// the same for standard error
+        stderr: String = "\"inherit\"",
+        /// appends to these files, which are otherwise emptied
+        append: bool = "false",
     }
 }
 
@@ -96,27 +107,83 @@ pub(in crate::script::verbs) fn planned(
     Ok(plan)
 }
 
+/// The place that the option `key` names for an output.
+fn sink(
+    key: &str,
+    given: Option<&str>,
+    append: bool,
+    call: &Call<'_, '_>,
+) -> Result<Sink, VerbError> {
+    match given {
+        None | Some("inherit") => Ok(Sink::Inherited),
+        Some("discard") => Ok(Sink::Discarded),
+        Some(path) if path.contains('/') => {
+            let path = HostPath::take(Some(path.to_owned().into()), call);
+            let path =
+                path.map_err(|error| call.fail(wrong(&quoted(call.name()), key, &error, call)))?;
+            Ok(Sink::File(OutputFile { path: path.0, append, descriptor: None }))
+        }
+        Some(other) => {
+            let report = Report::error(format!("invalid value of `{key}`: {}", quoted(other)));
+            let hint = if other.is_empty() {
+                "expected `\"inherit\"`, `\"discard\"`, or a path that contains a `/`".into()
+            } else {
+                let path = quoted(format!("\"./{other}\""));
+                format!(
+                    "expected `\"inherit\"`, `\"discard\"`, or a path that contains a `/`: \
+                     write {path} for a file; `output(command).{key}` is what the program writes"
+                )
+            };
+            Err(call.fail_at_key(key, report.hint(hint)))
+        }
+    }
+}
+
+/// The redirected output and errors of a program.
+fn redirected(
+    stdout: Option<&str>,
+    stderr: Option<&str>,
+    append: Option<bool>,
+    call: &Call<'_, '_>,
+) -> Result<Redirected, VerbError> {
+    let appends = append == Some(true);
+    let output = sink("stdout", stdout, appends, call)?;
+    let errors = sink("stderr", stderr, appends, call)?;
+    let has_file = [&output, &errors].iter().any(|sink| matches!(sink, Sink::File(_)));
+    if appends && !has_file {
+        let report = Report::error("`append` needs a file");
+        let hint = "name one with `stdout` or `stderr`";
+        return Err(call.fail_at_key("append", report.hint(hint)));
+    }
+    Ok(Redirected { piped: false, output, errors })
+}
+
+/// Opens the files that the streams of a request lead to.
+pub(in crate::script::verbs) fn opened(
+    mut request: Request,
+    call: &Call<'_, '_>,
+) -> Result<Request, VerbError> {
+    if let Streams::Redirected(redirected) = &mut request.streams {
+        let opened = run::open_each(redirected, |action| call.effects().open_output(action, call));
+        opened.map_err(|error| call.found_here(error))?;
+    }
+    Ok(request)
+}
+
 /// The standard streams of a program: a terminal, if nsscript has one.
 pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Streams, VerbError> {
-    let discards = match options.stdout.as_deref() {
-        None | Some("inherit") => false,
-        Some("discard") => true,
-        Some(other) => {
-            let report = Report::error(format!("invalid value of `stdout`: {}", quoted(other)));
-            let hint = "expected `\"inherit\"` or `\"discard\"`; `output(command).stdout` is what \
-                        the program writes";
-            return Err(call.fail_at_key("stdout", report.hint(hint)));
+    let (stdout, stderr) = (options.stdout.as_deref(), options.stderr.as_deref());
+    let redirected = redirected(stdout, stderr, options.append, call)?;
+    if redirected != Redirected::default() {
+        if options.tty == Some(true) {
+            let key = if redirected.output == Sink::Inherited { "stderr" } else { "stdout" };
+            let report = Report::error(format!("`{key}` cannot be redirected at a terminal"));
+            return Err(call.fail_at_key("tty", report.hint(format!("omit `tty` or `{key}`"))));
         }
-    };
-    if discards && options.tty == Some(true) {
-        let report = Report::error("`stdout` cannot be discarded at a terminal");
-        return Err(call.fail_at_key("tty", report.hint("omit `tty` or `stdout`")));
-    }
-    if discards {
-        return Ok(Streams::Discarded);
+        return Ok(Streams::Redirected(redirected));
     }
     let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
     if tty && options.stdin.is_some() {
@@ -124,6 +191,41 @@ pub(in crate::script::verbs) fn streams(
         return Err(call.fail_at_key("tty", report.hint("omit `tty` or `stdin`")));
     }
     Ok(if tty { Streams::Terminal } else { Streams::Inherited })
+}
+
+/// Refuses a terminal of its own for a program that stays at that of nsscript.
+pub(in crate::script::verbs) fn refuse_terminal(
+    plan: &Plan,
+    options: &Run,
+    call: &Call<'_, '_>,
+) -> Result<(), VerbError> {
+    if options.tty == Some(true) && plan.keeps_session() {
+        let message = "with `session(false)`, a program has no terminal of its own";
+        let report = Report::error(message).hint("omit `tty` or `session(false)`");
+        return Err(call.fail_at_key("tty", report));
+    }
+    Ok(())
+}
+
+/// The standard streams of a program that is started.
+pub(in crate::script::verbs) fn started_streams(
+    options: &Start,
+    call: &Call<'_, '_>,
+) -> Result<Streams, VerbError> {
+    let (stdout, stderr) = (options.stdout.as_deref(), options.stderr.as_deref());
+    let mut redirected = redirected(stdout, stderr, options.append, call)?;
+    redirected.piped = options.pipes.unwrap_or(false);
+    if redirected.piped && redirected.output != Sink::Inherited {
+        let report = Report::error("with `pipes`, the output goes to a pipe, not to `stdout`");
+        return Err(call.fail_at_key("stdout", report.hint("omit `pipes` or `stdout`")));
+    }
+    Ok(if redirected.errors != Sink::Inherited || redirected.output != Sink::Inherited {
+        Streams::Redirected(redirected)
+    } else if redirected.piped {
+        Streams::Piped
+    } else {
+        Streams::Inherited
+    })
 }
 
 /// The standard streams of a closure, by the same rule.
@@ -259,6 +361,10 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
 /// sandbox sets it. Otherwise, for example in a pipeline, the program reads keyboard input through
 /// a pipe, line by line. While nsscript waits for a program, it passes SIGUSR1 and SIGUSR2 on.
 ///
+/// A file for `stdout` or `stderr` is one of the host, where the caller may write. It is created
+/// with the caller's umask, or emptied, before the program starts, as by the `>` of a shell. One
+/// file for both is opened once.
+///
 /// # Errors
 /// Anything that cannot be done, with the line that asked for it. An exit status other than 0,
 /// unless `check` is false. The program runs longer than `timeout`, unless `check` is false; the
@@ -322,6 +428,8 @@ fn run_to_end(
     let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
     let request = request(command, streams, call);
     let plan = planned(sandbox, &request, call)?;
+    refuse_terminal(&plan, &options, call)?;
+    let request = opened(request, call)?;
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, &bounds, call);
     let exit = exit.map_err(|error| call.found_here(error))?;
@@ -381,13 +489,13 @@ fn output(
 /// pty(7)
 fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     let runner = &call.context.runner;
-    let streams = streams(&Run::default(), call)?;
+    let streams = || streams(&Run::default(), call);
     let command = |shell: &str| {
         Command::new(vec![shell.to_owned()]).map_err(|invalid| call.fail((&invalid).into()))
     };
-    let first = runner.plan(&sandbox, &request(command("sh")?, streams, call));
+    let first = runner.plan(&sandbox, &request(command("sh")?, streams()?, call));
     let first = first.map_err(|reports| call.found_here(reports))?;
-    let request = request(command(&runner.shell_of(&first))?, streams, call);
+    let request = request(command(&runner.shell_of(&first))?, streams()?, call);
     let plan = planned(&sandbox, &request, call)?;
     let exit = call.effects().run(&plan, &request, &Input::Inherited, &Bounds::default(), call);
     exit.map_err(|error| call.found_here(error))
@@ -416,10 +524,9 @@ fn start(
     command: Command,
     options: Start,
 ) -> Result<ProcessHandle, VerbError> {
-    let pipes = options.pipes.unwrap_or(false);
-    let streams = if pipes { Streams::Piped } else { Streams::Inherited };
-    let request = request(command, streams, call);
+    let request = request(command, started_streams(&options, call)?, call);
     let plan = planned(&sandbox, &request, call)?;
+    let request = opened(request, call)?;
     let process = call.effects().start(plan, &request, call);
     process.map_err(|error| call.found_here(error))
 }

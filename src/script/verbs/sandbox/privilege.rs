@@ -3,7 +3,8 @@
 use rhai::Dynamic;
 
 use crate::diag::Caller;
-use crate::ops::{KeepCapabilities, Sandbox, What};
+use crate::ops::{KeepCapabilities, KeepSession, Sandbox, What};
+use crate::run;
 use crate::script::binding::argument::AllIdsWord;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -18,9 +19,17 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
     fn keep_capabilities,
     fn map_users,
     fn map_groups,
+    fn session,
+    fn pass_fd,
 ];
 
 options! {
+    /// What a descriptor may be.
+    struct Passing {
+        /// passes a directory, by which the program leaves its root
+        directory: bool = "false",
+    }
+
     /// Whether the caller must have further ids.
     struct All {
         /// maps only the caller's own id, with a warning, if the caller has no others
@@ -137,4 +146,62 @@ fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options
     let AllIdsWord = groups;
     let all = AllIds { optional: options.optional.unwrap_or(false) };
     sandbox.with(What::MapGroups(all), call.origin())
+}
+
+/// Chooses whether programs have a session of their own; they have by default.
+///
+/// With `false`, programs stay in the session of nsscript and use its terminal itself: no terminal
+/// of their own is relayed to it, and the shell that started nsscript has them as a part of its job.
+/// A job-control shell inside manages the terminal as it does outside. Ctrl-C also reaches nsscript,
+/// if the program is in its process group: nsscript then gives the program two seconds to end.
+/// nsscript restores settings and foreground of the terminal afterwards.
+///
+/// A program at the terminal can read the keyboard and change settings. It can also type into the
+/// shell that started nsscript (TIOCSTI) before Linux 6.2, and later if
+/// `dev.tty.legacy_tiocsti` is 1: nsscript prints a warning then.
+///
+/// `nsscript exec` and `nsscript enter` always start a session.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").session(false));
+/// ```
+/// # See
+/// setsid(2), tty_ioctl(4), credentials(7)
+fn session(call: &Call<'_, '_>, sandbox: Sandbox, own: bool) -> Sandbox {
+    sandbox.with(KeepSession(!own), call.origin())
+}
+
+/// Passes a descriptor that the caller of nsscript has opened to the program, as `number`.
+///
+/// The default number is the one that it has for nsscript: `nsscript recipe.rhai 9< file`. All
+/// others are closed. Only the first program of the sandbox has it, not its init or programs that
+/// join. A closure is a copy of nsscript, and so has its descriptors.
+///
+/// A program can read and write what is open, and pass it on. It can open a file that it gets for
+/// reading once more, for writing (`/proc/self/fd/9`), if its user may write to the file. By a
+/// directory it reaches every file of the host that its user may: that needs `directory: true`, and
+/// nsscript prints a warning.
+///
+/// # Errors
+/// The descriptor is not open, is a standard stream, a directory or a terminal, only names a place
+/// (`O_PATH`), or belongs to nsscript itself.
+///
+/// # Example
+/// ```rhai
+/// try { print(sandbox("/").pass_fd(200)); } catch (e) { print(e.message); }
+/// ```
+/// # See
+/// dup(2), proc_pid_fd(5)
+fn pass_fd(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    descriptor: i64,
+    number: Option<i64>,
+    options: Passing,
+) -> Result<Sandbox, VerbError> {
+    let number = number.unwrap_or(descriptor);
+    let passed = run::pass_fd(descriptor, number, options.directory.unwrap_or(false));
+    let passed = passed.map_err(|report| call.fail(report))?;
+    Ok(sandbox.with(passed, call.origin()))
 }

@@ -1,6 +1,8 @@
 //! Started programs.
 
-use super::command::{Finished, Run, checked, input, request, shell_command, streams, time};
+use super::command::{
+    Finished, Run, checked, input, opened, refuse_terminal, request, shell_command, streams, time,
+};
 use crate::run::{Cause, Exit, Input};
 use crate::script::binding::argument::{Bytes, Duration};
 use crate::script::binding::call::Call;
@@ -45,7 +47,10 @@ fn run_beside(
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
     let (streams, bounds) = (streams(options, call)?, options.bounds(call)?);
-    let request = request(command, streams, call);
+    if let Some(plan) = handle.plan() {
+        refuse_terminal(&plan, options, call)?;
+    }
+    let request = opened(request(command, streams, call), call)?;
     let input = input(options.stdin.clone(), Input::Inherited);
     let exit = call.effects().join(handle, &request, &input, &bounds, call)?;
     let (command, timeout) = (&request.command, bounds.timeout);
