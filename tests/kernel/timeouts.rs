@@ -1,5 +1,6 @@
 //! The time that a program may run, and what is left when it is over: nothing.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::support::{HOST, as_each_user, marked_processes};
@@ -83,13 +84,20 @@ fn nothing_that_the_program_started_goes_on() {
         );
         let mut running = bench.recipe(&recipe).start();
         running.wait_for("ended");
-        let left: Vec<String> = marked_processes(running.marker())
-            .into_iter()
-            .filter(|(_, stat)| stat.contains("(sleep)") || stat.contains("(sh)"))
-            .map(|(pid, _)| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap())
-            .filter(|line| !line.is_empty())
-            .collect();
-        assert_eq!(left, ["sleep\u{0}304\0"]);
+        let left = || -> Vec<String> {
+            marked_processes(running.marker())
+                .into_iter()
+                .filter(|(_, stat)| stat.contains("(sleep)") || stat.contains("(sh)"))
+                .filter_map(|(pid, _)| fs::read_to_string(format!("/proc/{pid}/cmdline")).ok())
+                .filter(|line| !line.is_empty())
+                .collect()
+        };
+        // What was killed may take a moment to end.
+        let end = Instant::now() + Duration::from_secs(5);
+        while left().len() > 1 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(left(), ["sleep\u{0}304\0"]);
         running.signal(nix::sys::signal::Signal::SIGTERM);
         let ended = running.end();
         assert_eq!(ended.stdout, "timeout\ntimeout\ntimeout\nended\n");
