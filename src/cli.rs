@@ -49,7 +49,9 @@ pub fn main() -> ExitCode {
         Action::Doctor { json } => doctor::doctor(json, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Ps { json } => running::ps(json, ui),
-        Action::Exec { sandbox, command } => running::exec(&sandbox, command, ui),
+        Action::Exec { sandbox, command, privileged } => {
+            running::exec(&sandbox, command, privileged, ui)
+        }
         Action::Kill { sandbox, signal } => running::kill(&sandbox, signal.as_deref(), ui),
         Action::Repl(source) => repl::repl(source.as_ref(), ui),
         Action::New(name) => new::new(&name, ui),

@@ -109,6 +109,8 @@ pub(super) enum Action {
         sandbox: String,
         /// The program and its arguments; empty for a shell.
         command: Vec<String>,
+        /// Whether the program has all capabilities in the sandbox.
+        privileged: bool,
     },
     /// Sends a signal to a running sandbox.
     Kill {
@@ -222,7 +224,8 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         Some((name @ ("exec" | "enter"), inner)) => {
             let words = if name == "exec" { inner.get_many("command") } else { None };
             let command = words.unwrap_or_default().cloned().collect();
-            Action::Exec { sandbox: one_word(inner, "sandbox"), command }
+            let privileged = inner.get_flag("privileged");
+            Action::Exec { sandbox: one_word(inner, "sandbox"), command, privileged }
         }
         Some(("kill", inner)) => {
             let signal = inner.get_one::<String>("signal").cloned();

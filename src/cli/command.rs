@@ -110,7 +110,11 @@ pub(super) fn command() -> Command {
         )
         .subcommand(Command::new("ps").about("List your running sandboxes").arg(json()))
         .subcommand(exec())
-        .subcommand(Command::new("enter").about("Open a shell in a running sandbox").arg(sandbox()))
+        .subcommand(
+            Command::new("enter")
+                .about("Open a shell in a running sandbox")
+                .args([privileged(), sandbox()]),
+        )
         .subcommand(kill())
         .subcommand(new())
         .subcommand(store())
@@ -163,6 +167,14 @@ fn sandbox() -> Arg {
         .help("The name or number of a running sandbox, as `nsscript ps` shows it")
 }
 
+/// `--privileged` of `nsscript exec` and `nsscript enter`.
+fn privileged() -> Arg {
+    Arg::new("privileged")
+        .long("privileged")
+        .action(ArgAction::SetTrue)
+        .help("Give the program all capabilities in the sandbox, and no filter of system calls")
+}
+
 /// The arguments of `nsscript exec`.
 fn exec() -> Command {
     let command = Arg::new("command")
@@ -172,7 +184,11 @@ fn exec() -> Command {
         .trailing_var_arg(true)
         .allow_hyphen_values(true)
         .help("The program and its arguments, with or without `--` before them");
-    Command::new("exec").about("Run a program in a running sandbox").args([sandbox(), command])
+    Command::new("exec").about("Run a program in a running sandbox").args([
+        privileged(),
+        sandbox(),
+        command,
+    ])
 }
 
 /// The arguments of `nsscript kill`.

@@ -26,7 +26,7 @@ pub(super) fn ps(as_json: bool, ui: Ui) -> ExitCode {
 }
 
 /// Runs a program in a running sandbox, or its shell. Exits as the program does.
-pub(super) fn exec(sandbox: &str, words: Vec<String>, ui: Ui) -> ExitCode {
+pub(super) fn exec(sandbox: &str, words: Vec<String>, privileged: bool, ui: Ui) -> ExitCode {
     run::raise_stack_limit();
     if let Err(errno) = run::watch_interruptions() {
         return ui.fail(format!("cannot watch for signals: {errno}"));
@@ -40,7 +40,8 @@ pub(super) fn exec(sandbox: &str, words: Vec<String>, ui: Ui) -> ExitCode {
     runner.on_warning(Box::new(move |warning| ui.say(warning, &Sources::default())));
     let streams = if run::has_terminal() { Streams::Terminal } else { Streams::Inherited };
     let found = runner.running_one(sandbox).map_err(RunError::from);
-    let end = match found.and_then(|running| runner.run_in(&running, command, streams)) {
+    let run = |running: Running| runner.run_in(&running, command, streams, privileged);
+    let end = match found.and_then(run) {
         Ok(exit) => End::Status(exit.code),
         Err(RunError::Reports(reports)) => End::Failed(reports),
         Err(RunError::Interrupted(interrupted)) => End::Signal(interrupted.signal),

@@ -58,6 +58,40 @@ fn exec(bench: &Bench, sandbox: &str, words: &[&str]) -> Ended {
 }
 
 #[test]
+fn a_privileged_program_has_all_capabilities_in_the_sandbox_alone() {
+    as_each_user(|bench| {
+        let name = new_name();
+        bench.file("hidden", "seen\n");
+        let file = bench.text("hidden");
+        let guest = format!(
+            "{HOST}.bind(\"{file}\", \"/tmp/f\").mask(\"/tmp/f\").seccomp(seccomp(\"default\"))"
+        );
+        let running = asleep(bench, &guest, &name);
+        let script = "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; cat /tmp/f; \
+                      umount /tmp/f 2> /dev/null; cat /tmp/f";
+        let plain = exec(bench, &name, &["sh", "-c", script]).succeeded();
+        assert_eq!(plain, "CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+        let words = ["exec", "--privileged", &name, "--", "sh", "-c", script];
+        let ended = elsewhere(bench, &words).end();
+        let warned = ended.stderr.contains("warning: the program has all capabilities");
+        assert!(warned, "{}", ended.stderr);
+        let seen = ended.stdout;
+        let all = seen.lines().next().unwrap().trim_start_matches("CapEff:\t").to_owned();
+        assert!(u64::from_str_radix(&all, 16).unwrap() >= 0x1f_ffff_ffff, "{seen}");
+        assert!(seen.ends_with("NoNewPrivs:\t1\nSeccomp:\t0\nseen\n"), "{seen}");
+        end(bench, &name, running);
+        if bench.user.is_root() {
+            let name = new_name();
+            let running = asleep(bench, &format!("{HOST}.share(USER)"), &name);
+            let words = ["exec", "--privileged", &name, "--", "true"];
+            let said = elsewhere(bench, &words).end().failed(125);
+            assert!(said.contains("no user namespace of its own"), "{said}");
+            end(bench, &name, running);
+        }
+    });
+}
+
+#[test]
 fn another_terminal_starts_a_session_even_if_the_sandbox_has_none() {
     as_each_user(|bench| {
         let name = new_name();

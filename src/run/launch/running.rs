@@ -244,6 +244,22 @@ fn namespace(process: &Path, kind: Kind) -> std::io::Result<Option<(u64, u64)>> 
     }
 }
 
+/// The warning about a privileged program in a sandbox that has these namespaces for itself.
+///
+/// # Errors
+/// The capabilities would count outside.
+fn privileges(apart: Namespaces) -> Result<Report, Report> {
+    if !apart.has(Kind::User) {
+        let message = "a privileged program would have its capabilities outside as well, because \
+                       the sandbox has no user namespace of its own";
+        let hint = "leave out `--privileged`, or let the recipe keep the capabilities that are \
+                    needed with `.keep_capabilities([…])`";
+        return Err(Report::error(message).hint(hint));
+    }
+    let message = "the program has all capabilities in the sandbox, and can undo its mounts";
+    Ok(Report::warning(message))
+}
+
 impl Launcher {
     /// The running sandboxes of the caller, the oldest first.
     ///
@@ -302,7 +318,7 @@ impl Launcher {
     }
 
     /// Runs a program in a running sandbox, to its end. Without a command, it is the sandbox's
-    /// shell.
+    /// shell. A privileged one has all capabilities of the sandbox's user namespace.
     ///
     /// # Errors
     /// The sandbox has ended, cannot be entered, or an action failed.
@@ -311,9 +327,10 @@ impl Launcher {
         running: &Running,
         command: Option<Command>,
         streams: Streams,
+        privileged: bool,
     ) -> Result<Exit, RunError> {
         let child = running.process()?;
-        let (station, plan) = self.place(running)?;
+        let (station, plan) = self.place(running, privileged)?;
         let command = match command {
             Some(command) => command,
             None => Command::new(vec![self.shell_in(running, &plan)])
@@ -327,12 +344,13 @@ impl Launcher {
 
     /// The shell of a running sandbox.
     fn shell_in(&self, running: &Running, plan: &Plan) -> String {
-        let looked = running.record.plan(plan.namespaces, Some(running.proc("root").into()));
+        let root = Some(running.proc("root").into());
+        let looked = running.record.plan(plan.namespaces, root, false);
         self.shell_of(looked.as_ref().unwrap_or(plan))
     }
 
     /// The place of a sandbox as the kernel reports it, and the plan of programs that join it.
-    fn place(&self, running: &Running) -> Result<(Station, Plan), Report> {
+    fn place(&self, running: &Running, privileged: bool) -> Result<(Station, Plan), Report> {
         let (record, own) = (&running.record, Path::new("/proc/self"));
         let unread = |path: String, error: std::io::Error| {
             if error.kind() == std::io::ErrorKind::NotFound {
@@ -350,6 +368,9 @@ impl Launcher {
             if of(Path::new(&running.proc("")))? != of(own)? {
                 apart = apart | kind.into();
             }
+        }
+        if privileged {
+            self.warn(&privileges(apart)?);
         }
         // In another mount namespace, the root may be another one than that of the namespace.
         let root = running.proc("root");
@@ -371,7 +392,7 @@ impl Launcher {
         let station = Station::of_other(apart, chrooted, directory, stays_in_groups);
         // Hints name the files of a directory of the host, but not how a root was assembled.
         let seen = record.root.starts_with('/').then(|| root.into());
-        let plan = record.plan(apart, seen).ok_or_else(|| running.ended())?;
+        let plan = record.plan(apart, seen, privileged).ok_or_else(|| running.ended())?;
         Ok((station, running.with_limits(plan)?))
     }
 
