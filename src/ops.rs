@@ -374,13 +374,14 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
-    Groups Image KeepCapabilities Name KeepSession PassFd Seccomp
+    Groups Image KeepCapabilities Name KeepSession PassFd Pin
+    Seccomp
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Extend Bound Mounted
-        Protect Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
+        Protect KeepName Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
         Directory File FileOver Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure

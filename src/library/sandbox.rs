@@ -375,6 +375,12 @@ impl Sandbox {
         })
     }
 
+    /// Keeps the path of a place: programs cannot rename it or the directories on the way to it.
+    #[track_caller]
+    pub fn pin(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(|target| ops::Pin { target }))
+    }
+
     // Names, namespaces and the network.
 
     /// Sets the host name, of at most 64 bytes: sethostname(2).

@@ -48,6 +48,8 @@ pub enum Presence {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     covered: Vec<Covered>,
+    /// The directories that were bound on themselves.
+    pinned: Vec<GuestPath>,
 }
 
 impl View {
@@ -71,6 +73,32 @@ impl View {
     pub fn holder(&self, path: &GuestPath) -> Option<(&GuestPath, &Backing, Option<&Origin>)> {
         let covered = self.covered.iter().rev().find(|covered| path.is_within(&covered.target))?;
         Some((&covered.target, &covered.backing, covered.origin.as_ref()))
+    }
+
+    /// Notes a directory that was bound on itself.
+    pub fn pin(&mut self, target: &GuestPath) {
+        self.pinned.push(target.clone());
+    }
+
+    /// Whether `path` is a mount point.
+    #[must_use]
+    pub fn is_mounted(&self, path: &GuestPath) -> bool {
+        self.pinned.contains(path) || self.covered.iter().any(|covered| covered.target == *path)
+    }
+
+    /// The storage of the directory that has the name `path`.
+    #[must_use]
+    pub fn parent_holder(&self, path: &GuestPath) -> Option<&Backing> {
+        Some(self.holder(&path.parent()?)?.1)
+    }
+
+    /// The read-only places of the host, and the lines that made them so.
+    #[must_use]
+    pub fn read_only(&self) -> Vec<(GuestPath, Option<Origin>)> {
+        let is_protected =
+            |covered: &&Covered| matches!(covered.backing, Backing::Host { read_only: true, .. });
+        let protected = self.covered.iter().filter(is_protected);
+        protected.map(|covered| (covered.target.clone(), covered.origin.clone())).collect()
     }
 
     /// The first mount at `target`.

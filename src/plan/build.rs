@@ -279,6 +279,7 @@ impl Draft<'_> {
             planning.add(step);
         }
         planning.place_extensions();
+        planning.warn_of_renames();
         reports.append(&mut planning.reports);
         planning
     }

@@ -253,14 +253,16 @@ pub enum Call {
     Overlay(Box<Overlay>),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
-    /// Makes a place and all mounts below it read-only.
-    Protect {
+    /// Binds a place and all mounts below it on themselves, with further attributes.
+    BindSelf {
         /// The base of the path.
         base: Base,
         /// The place.
         path: CString,
         /// Whether it may be missing.
         optional: bool,
+        /// The attributes to set.
+        set: Attributes,
     },
     /// Hides a place: a directory by an empty one, anything else by `/dev/null`.
     Mask {

@@ -235,7 +235,8 @@ impl Process<'_> {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
-            Call::Protect { base, path, optional } => match self.protect(*base, path) {
+            Call::BindSelf { base, path, optional, set } => match self.bind_self(*base, path, *set)
+            {
                 Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
                 done => done,
             },
@@ -366,17 +367,17 @@ impl Process<'_> {
         Ok(())
     }
 
-    fn protect(&mut self, base: Base, path: &CStr) -> Answer<()> {
-        let read_only = Attributes::READ_ONLY.bits();
+    fn bind_self(&mut self, base: Base, path: &CStr, set: Attributes) -> Answer<()> {
+        let set = set.bits();
         let fresh = self.slot(Slot::Fresh);
         if base == Base::Fresh {
-            let mount = mount_tree::copy(fresh, path, true, read_only)?;
+            let mount = mount_tree::copy(fresh, path, true, set)?;
             mount::move_mount(mount, fresh, path, mount_tree::MOVE_FROM_EMPTY)?;
             kernel::close(mount);
             return Ok(());
         }
         let place = kernel::open_beneath(self.slot(Slot::Root), path, libc::O_PATH, 0)?;
-        let mount = mount_tree::copy(place, c"", true, read_only)?;
+        let mount = mount_tree::copy(place, c"", true, set)?;
         mount::move_mount(
             mount,
             place,

@@ -330,3 +330,32 @@ fn what_is_made_on_the_host_is_in_the_directory_that_is_bound() {
         }
     });
 }
+
+#[test]
+fn a_pinned_path_stays_and_one_that_can_be_renamed_is_warned_about() {
+    as_each_user(|bench| {
+        bench.file("plain/sub/deep/.git/config", "kept\n");
+        bench.file("pinned/sub/deep/.git/config", "kept\n");
+        let guest = |directory: &str, more: &str| {
+            format!(
+                r#"{HOST}.bind("{directory}", "/tmp/w").read_only("/tmp/w/sub/deep/.git"){more}"#
+            )
+        };
+        let script = "export LC_ALL=C; cd /tmp/w
+            for way in sub/deep/.git sub/deep sub; do mv $way moved 2> /dev/null && echo $way; done
+            echo more > sub/deep/file; echo x 2> /dev/null > sub/deep/.git/config; cat sub/deep/.git/config";
+        let plain = bench.script(&guest("plain", ""), script).end();
+        let warned = "warning: a program can rename `/tmp/w/sub`, and put another file at the \
+                      read-only path `/tmp/w/sub/deep/.git`";
+        assert!(plain.stderr.contains(warned), "{}", plain.stderr);
+        let hint = ".pin(\"/tmp/w/sub/deep/.git\")";
+        assert!(plain.stderr.contains(&format!("hint: keep the path with `{hint}`")));
+        assert!(plain.stdout.starts_with("sub/deep\n"), "{}", plain.stdout);
+        let pinned = bench.script(&guest("pinned", hint), script).end().succeeded();
+        assert_eq!(pinned, "kept\n");
+        assert_eq!(bench.content("pinned/sub/deep/file"), "more\n");
+        let said = bench.script(&guest("pinned", ".pin(\"/tmp/w/none\")"), "").end().failed(125);
+        let missing = "cannot keep the path of `/tmp/w/none`: it does not exist";
+        assert!(said.contains(missing), "{said}");
+    });
+}

@@ -6,7 +6,7 @@ use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::spec::{GuestPath, Namespaces, ValueError};
-use crate::sys::Call;
+use crate::sys::{Attributes, Call};
 
 /// Makes a place and all mounts below it read-only.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,8 @@ impl Lower for Protect {
         to.begin_root();
         let (base, path) = to.place(&self.target);
         to.leave_fresh(base);
-        to.push(Call::Protect { base, path, optional: self.optional });
+        let set = Attributes::READ_ONLY;
+        to.push(Call::BindSelf { base, path, optional: self.optional, set });
     }
 }
 

@@ -293,10 +293,10 @@ impl Planning<'_> {
             return true;
         }
         let shown = quoted(path.as_str());
-        let what = if operation == "mask" {
-            format!("hide {shown}")
-        } else {
-            format!("make {shown} read-only")
+        let what = match operation {
+            "mask" => format!("hide {shown}"),
+            "pin" => format!("keep the path of {shown}"),
+            _ => format!("make {shown} read-only"),
         };
         let message = format!("cannot {what}: it does not exist");
         let mut report = Report::error(message).at(origin.cloned());

@@ -144,7 +144,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
         }
         Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
-        Call::Protect { base, path, optional } => protect(*base, path, *optional),
+        Call::BindSelf { base, path, optional, set } => bind_self(*base, path, *optional, *set),
         Call::Mask { path, optional: _ } => mask(path),
         Call::MakeDirectory { path, mode, owner } => {
             let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
@@ -421,9 +421,9 @@ fn overlay_calls(overlay: &Overlay) -> Vec<Called> {
     all
 }
 
-fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {
+fn bind_self(base: Base, path: &CStr, optional: bool, set: Attributes) -> Vec<Called> {
     let tree = Tree::Beneath(base, path.to_owned());
-    let mut all = open_tree(&tree, true, Attributes::READ_ONLY, "mount");
+    let mut all = open_tree(&tree, true, set, "mount");
     if let Some(first) = all.first_mut().filter(|_| optional) {
         first.call.push_str(" /* the rest if it exists */");
     }

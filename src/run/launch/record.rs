@@ -139,6 +139,7 @@ impl Record {
                 | Op::Bound(_)
                 | Op::Mounted(_)
                 | Op::Protect(_)
+                | Op::KeepName(_)
                 | Op::Mask(_)
                 | Op::Directory(_)
                 | Op::File(_)

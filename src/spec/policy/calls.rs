@@ -56,7 +56,9 @@ impl Architecture {
                     // `Table::iter` leaves out the last one.
                     let calls = (0..Table::table_size()).filter_map(Table::new);
                     let number = |call: Table| u32::try_from(call.id()).unwrap_or(u32::MAX);
-                    calls.map(|call| (call.name(), number(call))).collect()
+                    // The name of `break` is that of an identifier of Rust.
+                    let name = |call: Table| call.name().trim_start_matches("r#");
+                    calls.map(|call| (name(call), number(call))).collect()
                 })
             }};
         }

@@ -152,7 +152,7 @@ fn place_missing(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
     let path = quoted(place.as_str());
     Some(match case.action {
-        Op::Mask(_) | Op::Protect(_) => {
+        Op::Mask(_) | Op::Protect(_) | Op::KeepName(_) => {
             format!("{path} does not exist at this point: create it in a line before this one")
         }
         _ => format!(

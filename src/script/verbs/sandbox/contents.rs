@@ -1,7 +1,7 @@
 //! Files in the root of a sandbox, and places that it hides or protects.
 
 use super::invalid;
-use crate::ops::{Directory, File, Mask, ReadOnly, Sandbox, Symlink};
+use crate::ops::{Directory, File, Mask, Pin, ReadOnly, Sandbox, Symlink};
 use crate::script::binding::argument::{Bytes, IdNumber, Mode};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -16,6 +16,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["contents.rs";
     fn symlink,
     fn mask,
     fn read_only,
+    fn pin,
 ];
 
 options! {
@@ -122,4 +123,24 @@ fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place
 fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
     let optional = options.optional.unwrap_or(false);
     sandbox.with(ReadOnly { target, optional }, call.origin())
+}
+
+/// Keeps the path of a place: programs cannot rename it or the directories on the way to it.
+///
+/// A read-only place in a writable directory is protected, but a program can rename a directory
+/// above it and put another one in its stead: `mv /work/sub /work/old`. `nsscript plan` and the run
+/// warn about that. What is added below these directories by programs stays on the host.
+///
+/// # Errors
+/// The place does not exist.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").directory("/tmp/sub/.git").pin("/tmp/sub/.git");
+/// assert(guest.output("mv /tmp/sub /tmp/old", #{ check: false }).code != 0);
+/// ```
+/// # See
+/// rename(2), mount(2)
+fn pin(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
+    sandbox.with(Pin { target }, call.origin())
 }

@@ -1,0 +1,133 @@
+//! Mounts that stay where they are.
+
+use crate::diag::{Origin, Report, quoted};
+use crate::ops::words::{in_root, place};
+use crate::ops::{
+    Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
+    Turn, View,
+};
+use crate::spec::{GuestPath, Namespaces, ValueError};
+use crate::sys::{Attributes, Call};
+
+/// Keeps the name of a directory: binds it on itself, because the kernel renames no mount point
+/// (rename(2): EBUSY).
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeepName {
+    /// The place inside.
+    pub target: GuestPath,
+}
+
+impl Operation for KeepName {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "pin",
+            turn: Turn::InRoot,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let at = in_root(&self.target);
+        Told {
+            sentence: format!("keep the name of {}", place(&self.target)),
+            source: None,
+            target: Some(self.target.to_string()),
+            shell: Some(format!("mount --rbind {at} {at}")),
+        }
+    }
+}
+
+impl Lower for KeepName {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.begin_root();
+        let (base, path) = to.place(&self.target);
+        to.leave_fresh(base);
+        to.push(Call::BindSelf { base, path, optional: false, set: Attributes::NONE });
+    }
+}
+
+/// A requested place whose path stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// The place inside.
+    pub target: GuestPath,
+}
+
+impl Asking for Pin {
+    fn name(&self) -> &'static str {
+        "pin"
+    }
+
+    fn say(&self) -> String {
+        format!("{} keeps its path", self.target)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.target)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
+        let Self { target } = self;
+        if !to.is_there(target, "pin", origin) {
+            return Ok(());
+        }
+        for target in movable(&to.view, target) {
+            to.view.pin(&target);
+            to.push(KeepName { target }, origin);
+        }
+        Ok(())
+    }
+}
+
+/// The directories on the way to a place, and the place itself, that a program can rename: neither
+/// mount points nor in a read-only mount. The outermost comes first.
+fn movable(view: &View, place: &GuestPath) -> Vec<GuestPath> {
+    let ways = std::iter::successors(Some(place.clone()), GuestPath::parent);
+    let can_move = |path: &GuestPath| {
+        view.parent_holder(path).is_some_and(|backing| {
+            matches!(backing, Backing::Private | Backing::Host { read_only: false, .. })
+        }) && !view.is_mounted(path)
+    };
+    let mut found: Vec<_> = ways.filter(|path| !path.is_root() && can_move(path)).collect();
+    found.reverse();
+    found
+}
+
+impl Planning<'_> {
+    /// Warns about read-only places in writable directories of the host that a program can rename:
+    /// the place goes with its directory, and the path is free for another file.
+    pub fn warn_of_renames(&mut self) {
+        let mut warned: Vec<GuestPath> = Vec::new();
+        for (place_, origin) in self.view.read_only() {
+            let on_host = |path: &GuestPath| {
+                matches!(self.view.parent_holder(path), Some(Backing::Host { .. }))
+            };
+            let ways = movable(&self.view, &place_);
+            let Some(way) = ways.into_iter().find(|way| *way != place_ && on_host(way)) else {
+                continue;
+            };
+            if warned.contains(&way) {
+                continue;
+            }
+            let message = format!(
+                "a program can rename {}, and put another file at the read-only path {}",
+                quoted(way.as_str()),
+                quoted(place_.as_str())
+            );
+            let report = Report::warning(message).at(origin);
+            let hint = format!("keep the path with `.pin(\"{place_}\")`");
+            self.warnings.push(report.advise("renamable_path", hint));
+            warned.push(way);
+        }
+    }
+}
