@@ -148,6 +148,10 @@ const DENIED: [&str; 22] = [
 /// What the group `@clock` has that only reads.
 const READS_CLOCK: [&str; 3] = ["adjtimex", "clock_adjtime", "clock_adjtime64"];
 
+/// Calls with arguments that can be tested, and those that do the same with arguments in memory,
+/// where no filter sees them.
+const UNSEEN: [(&str, &str); 3] = [("clone", "clone3"), ("open", "openat2"), ("openat", "openat2")];
+
 /// A rule: calls, and what becomes of them if the conditions hold.
 #[derive(Clone, Debug, PartialEq)]
 struct Rule {
@@ -196,7 +200,8 @@ impl Policy {
         })
     }
 
-    /// Adds a rule, which comes before all others.
+    /// Adds a rule, which comes before all others. With conditions, calls that do the same with
+    /// arguments in memory fail as on a kernel without them, and programs make the call itself.
     ///
     /// # Errors
     /// A word names no call, or a condition asks for what no filter sees.
@@ -214,6 +219,16 @@ impl Policy {
         for condition in &conditions {
             for call in &calls {
                 condition.test(call)?;
+            }
+        }
+        if !conditions.is_empty() {
+            let is_seen = |(seen, _): &&(&str, &str)| calls.contains(seen);
+            let unseen: BTreeSet<_> = UNSEEN.iter().filter(is_seen).map(|(_, it)| *it).collect();
+            if !unseen.is_empty() {
+                let (written, conditions) = (words.clone(), Vec::new());
+                let action = CallAction::Deny(ENOSYS);
+                let origin = origin.clone();
+                self.rules.push(Rule { written, calls: unseen, conditions, action, origin });
             }
         }
         self.rules.push(Rule { written: words, calls, conditions, action, origin });
@@ -402,6 +417,21 @@ mod tests {
             Decision::Return(ALLOW)
         );
         assert_eq!(decides(&policy("default", &[("socket", CallAction::DENIED)])), enosys);
+    }
+
+    #[test]
+    fn a_call_with_its_arguments_in_memory_is_no_way_round_a_condition() {
+        let wanted = Wanted::Bits(vec![0x1000_0000]);
+        let conditions = vec![Condition { argument: 0, wanted }];
+        let with = |policy: Policy| {
+            policy.with(vec!["clone".into()], conditions.clone(), CallAction::DENIED, None).unwrap()
+        };
+        let says = |policy: &Policy| policy.ruled_of("clone3").action.word();
+        let policy = with(policy("default", &[]));
+        assert_eq!(says(&policy), "ENOSYS");
+        let clone3 = vec!["clone3".to_owned()];
+        let allowed = policy.with(clone3, Vec::new(), CallAction::Allow, None).unwrap();
+        assert_eq!(says(&allowed), "allow");
     }
 
     #[test]

@@ -107,15 +107,20 @@ fn arguments_are_compared_as_the_kernel_reads_them() {
         let guest = format!(
             r#"{HOST}.seccomp(seccomp("default").deny("ioctl", #{{ arg1: "TIOCSTI" }})
                 .deny("socket").allow("socket", #{{ arg0: ["AF_UNIX"] }})
-                .deny("unshare", #{{ arg0: #{{ bits: ["CLONE_NEWUSER", "CLONE_NEWNS"] }} }}))"#
+                .deny(["clone", "unshare"], #{{ arg0: #{{ bits: ["CLONE_NEWUSER", "CLONE_NEWNS"] }} }}))"#
         );
         // ioctl(2) reads 32 bits of its request: what stands above them leads to no other one.
         let script = r"
 print(call(16, 0, 0x5412, 0), call(16, 0, 0x5412 | 1 << 32, 0), call(16, -1, 0x5413, 0))
 print(call(41, 1, 1, 0), call(41, 1 | 1 << 32, 1, 0), call(41, 2, 1, 0))
 print(call(272, 0x10000000 | 0x400), call(272, 0x400), call(272, 0x20000))
+print(call(56, 0x10000011, 0, 0, 0, 0), call(435, 0, 0))
+import threading
+thread = threading.Thread(target=lambda: print('a thread'))
+thread.start()
+thread.join()
 ";
-        assert_eq!(called(bench, &guest, script), "1 1 9\n0 0 1\n1 0 1\n");
+        assert_eq!(called(bench, &guest, script), "1 1 9\n0 0 1\n1 0 1\n1 38\na thread\n");
     });
 }
 

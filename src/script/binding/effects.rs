@@ -43,7 +43,7 @@ pub enum Place<'a> {
     /// In the sandbox of a started process.
     Process(&'a ProcessHandle, Request),
     /// In a new sandbox.
-    Sandbox(Plan, Request),
+    Sandbox(Box<Plan>, Request),
 }
 
 /// A file that is attached to a loop device.

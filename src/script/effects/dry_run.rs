@@ -360,7 +360,7 @@ impl Effects for DryRun {
             }
             Place::Process(..) => {}
             Place::Sandbox(plan, _) => {
-                self.note_plan(plan);
+                self.note_plan(*plan);
             }
         }
         self.go_through(closure, call)

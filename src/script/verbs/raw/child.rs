@@ -211,5 +211,5 @@ fn sandbox_within(
 ) -> Result<Dynamic, VerbError> {
     let request = request(Command::closure(), streams_of_closure(), call);
     let plan = planned(&sandbox, &request, call)?;
-    call.effects().within(Place::Sandbox(plan, request), &closure, call)
+    call.effects().within(Place::Sandbox(Box::new(plan), request), &closure, call)
 }

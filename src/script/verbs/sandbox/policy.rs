@@ -153,7 +153,8 @@ fn with(
 /// - `"none"`: every call
 ///
 /// A denied call fails with EPERM. A call that nsscript does not know fails with ENOSYS, as on a
-/// kernel without it, so the C library does without it; with `"none"`, it is made. On x86-64, a
+/// kernel without it, so the C library does without it; with `"none"`, it is made. What a program
+/// asks for through `io_uring_enter`, which only `"none"` allows, no filter sees. On x86-64, a
 /// policy holds for 32-bit programs as well, and calls of x32 fail with ENOSYS.
 ///
 /// # Errors
@@ -197,7 +198,9 @@ fn allow(
 /// Denies system calls. Of several rules for a call, the last one counts.
 ///
 /// `names` and conditions are those of `allow`. If the kernel looks at 32 bits of an argument, so
-/// does the condition.
+/// does the condition. With a condition on `clone`, `open` or `openat`, `clone3` or `openat2` fails
+/// with ENOSYS unless a later rule allows it: no filter sees its arguments, and programs of the C
+/// library then make the call itself.
 ///
 /// # Errors
 /// A name, also that of the error, is unknown. A condition is about a pointer.
