@@ -375,7 +375,8 @@ impl Sandbox {
         })
     }
 
-    /// Keeps the path of a place: programs cannot rename it or the directories on the way to it.
+    /// Keeps the path of a place: no rename moves it or the directories on the way to it, unless a
+    /// program makes a user and a mount namespace of its own.
     #[track_caller]
     pub fn pin(self, target: impl AsRef<Path>) -> Self {
         self.try_with(|| guest(target.as_ref()).map(|target| ops::Pin { target }))

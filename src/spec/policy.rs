@@ -150,7 +150,17 @@ const READS_CLOCK: [&str; 3] = ["adjtimex", "clock_adjtime", "clock_adjtime64"];
 
 /// Calls with arguments that can be tested, and those that do the same with arguments in memory,
 /// where no filter sees them.
-const UNSEEN: [(&str, &str); 3] = [("clone", "clone3"), ("open", "openat2"), ("openat", "openat2")];
+const UNSEEN: [(&str, &str); 6] = [
+    ("clone", "clone3"),
+    ("open", "creat"),
+    ("open", "openat2"),
+    ("openat", "creat"),
+    ("openat", "openat2"),
+    ("unshare", "clone3"),
+];
+
+/// Calls of i386 that have their arguments in memory, unlike those of their names elsewhere.
+const IN_MEMORY: [&str; 2] = ["mmap", "select"];
 
 /// A rule: calls, and what becomes of them if the conditions hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -295,10 +305,18 @@ impl Policy {
     }
 
     /// The decision about a call of an architecture.
-    fn decision(&self, call: &str) -> Decision {
+    fn decision(&self, call: &str, architecture: Architecture) -> Decision {
+        let is_tested = |rule: &Rule| rule.calls.contains(call) && !rule.conditions.is_empty();
+        if architecture == Architecture::I386
+            && IN_MEMORY.contains(&call)
+            && self.rules.iter().any(is_tested)
+        {
+            return Decision::Return(ERRNO | u32::from(ENOSYS));
+        }
         if let Some((_, behind)) = calls::MULTIPLEXED.iter().find(|(name, _)| *name == call)
             && self.rules.iter().any(|rule| {
-                behind.iter().any(|call| rule.calls.contains(call)) && !rule.action.is_made()
+                behind.iter().any(|call| rule.calls.contains(call))
+                    && rule.action != CallAction::Allow
                     || rule.calls.iter().any(|it| behind.contains(it))
                         && !rule.conditions.is_empty()
             })
@@ -334,7 +352,7 @@ impl Policy {
             if number > next {
                 ranges.push((next, unknown.clone()));
             }
-            ranges.push((number, self.decision(name)));
+            ranges.push((number, self.decision(name, architecture)));
             next = number + 1;
         }
         ranges.push((next, unknown));
@@ -409,7 +427,7 @@ mod tests {
 
     #[test]
     fn calls_behind_a_number_are_denied_with_the_calls() {
-        let decides = |policy: &Policy| policy.decision("socketcall");
+        let decides = |policy: &Policy| policy.decision("socketcall", Architecture::I386);
         let enosys = Decision::Return(ERRNO | u32::from(ENOSYS));
         assert_eq!(decides(&policy("default", &[])), Decision::Return(ALLOW));
         assert_eq!(

@@ -9,8 +9,8 @@ use crate::ops::{
 use crate::spec::{GuestPath, Namespaces, ValueError};
 use crate::sys::{Attributes, Call};
 
-/// Keeps the name of a directory: binds it on itself, because the kernel renames no mount point
-/// (rename(2): EBUSY).
+/// Keeps the name of a directory: binds it on itself, because the kernel renames no mount point of
+/// the caller's mount namespace (rename(2): EBUSY).
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeepName {
     /// The place inside.
@@ -79,6 +79,21 @@ impl Asking for Pin {
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { target } = self;
         if !to.is_there(target, "pin", origin) {
+            return Ok(());
+        }
+        // What a link leads to would stay, but the link could be replaced.
+        let place = to.led_to(target);
+        if place != *target {
+            let message = format!(
+                "cannot keep the path of {}: a link on the way leads to {}",
+                quoted(target.as_str()),
+                quoted(place.as_str())
+            );
+            let mut report = Report::error(message).at(origin.cloned());
+            report.facts.operation = Some("pin".into());
+            report.facts.target = Some(target.to_string());
+            let hint = format!("pin the place itself: `.pin(\"{place}\")`");
+            to.reports.push(report.advise("pinned_through_link", hint));
             return Ok(());
         }
         for target in movable(&to.view, target) {

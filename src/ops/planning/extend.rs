@@ -19,8 +19,8 @@ use crate::ops::{
 };
 use crate::spec::{FileOptions, GuestPath};
 
-/// The right to list and to enter a directory, for everybody.
-const OPEN: u32 = 0o005;
+/// The right to list and to enter a directory, for the group and everybody: a group can have less.
+const OPEN: u32 = 0o055;
 
 /// Whether nothing is there.
 fn is_absent(error: &io::Error) -> bool {

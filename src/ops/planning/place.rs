@@ -331,6 +331,11 @@ impl Planning<'_> {
         self.lookup(|lookup| lookup.follow(path)).at != At::Nothing
     }
 
+    /// The place that a path leads to.
+    pub(in crate::ops) fn led_to(&self, path: &GuestPath) -> GuestPath {
+        self.lookup(|lookup| lookup.follow(path)).place
+    }
+
     /// Looks something up inside, after the actions so far.
     pub(super) fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);

@@ -244,11 +244,24 @@ fn namespace(process: &Path, kind: Kind) -> std::io::Result<Option<(u64, u64)>> 
     }
 }
 
-/// The warning about a privileged program in a sandbox that has these namespaces for itself.
+/// Whether a map of user ids, as /proc/PID/uid_map shows it, maps root outside.
+fn maps_root(text: &str) -> bool {
+    text.lines().any(|line| line.split_whitespace().nth(1) == Some("0"))
+}
+
+/// The warning about a privileged program in a sandbox that has these namespaces for itself, and in
+/// which root outside may be mapped.
 ///
 /// # Errors
 /// The capabilities would count outside.
-fn privileges(apart: Namespaces) -> Result<Report, Report> {
+fn privileges(apart: Namespaces, is_root: bool) -> Result<Report, Report> {
+    if is_root {
+        let message = "a privileged program could change the machine, because root outside is \
+                       mapped in the sandbox";
+        let hint = "leave out `--privileged`, or let the recipe map other users with \
+                    `.map_users(\"all\").map_groups(\"all\")`";
+        return Err(Report::error(message).hint(hint));
+    }
     if !apart.has(Kind::User) {
         let message = "a privileged program would have its capabilities outside as well, because \
                        the sandbox has no user namespace of its own";
@@ -257,7 +270,8 @@ fn privileges(apart: Namespaces) -> Result<Report, Report> {
         return Err(Report::error(message).hint(hint));
     }
     let message = "the program has all capabilities in the sandbox, and can undo its mounts";
-    Ok(Report::warning(message))
+    let note = "programs of the sandbox may have changed the files that it executes and reads";
+    Ok(Report::warning(message).note(note))
 }
 
 impl Launcher {
@@ -370,7 +384,9 @@ impl Launcher {
             }
         }
         if privileged {
-            self.warn(&privileges(apart)?);
+            let path = running.proc("uid_map");
+            let maps = fs::read_to_string(&path).map_err(|error| unread(path, error))?;
+            self.warn(&privileges(apart, self.host().is_root() && maps_root(&maps))?);
         }
         // In another mount namespace, the root may be another one than that of the namespace.
         let root = running.proc("root");

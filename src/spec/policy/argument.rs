@@ -1,6 +1,6 @@
 //! Arguments of system calls that a filter can look at: numbers, not what is behind pointers.
 
-use super::compile::{Test, Values};
+use super::compile::{LOW, Test, Values};
 use crate::diag::{closest, quoted};
 use crate::spec::ValueError;
 
@@ -11,9 +11,25 @@ enum Width {
     Low,
     /// It uses all of them.
     Whole,
+    /// It is the type of a socket, with flags above it.
+    Type,
+    /// It is a mode: permission bits.
+    Mode,
 }
 
-use Width::{Low, Whole};
+use Width::{Low, Mode, Type, Whole};
+
+impl Width {
+    /// The bits that it uses.
+    fn mask(self) -> u64 {
+        match self {
+            Self::Low => LOW,
+            Self::Whole => u64::MAX,
+            Self::Type => 0xf,
+            Self::Mode => 0o7777,
+        }
+    }
+}
 
 /// The numbers among the arguments of calls that have any worth a test.
 const TESTABLE: &[(&str, &[(u8, Width)])] = &[
@@ -23,9 +39,9 @@ const TESTABLE: &[(&str, &[(u8, Width)])] = &[
     ("clone", &[(0, Low)]),
     ("close_range", &[(0, Low), (1, Low), (2, Low)]),
     ("epoll_ctl", &[(0, Low), (1, Low), (2, Low)]),
-    ("fchmod", &[(0, Low), (1, Low)]),
-    ("fcntl", &[(0, Low), (1, Low), (2, Whole)]),
-    ("fcntl64", &[(0, Low), (1, Low), (2, Whole)]),
+    ("fchmod", &[(0, Low), (1, Mode)]),
+    ("fcntl", &[(0, Low), (1, Low), (2, Low)]),
+    ("fcntl64", &[(0, Low), (1, Low), (2, Low)]),
     ("futex", &[(1, Low)]),
     ("getsockopt", &[(0, Low), (1, Low), (2, Low)]),
     ("ioctl", &[(0, Low), (1, Low), (2, Whole)]),
@@ -40,10 +56,11 @@ const TESTABLE: &[(&str, &[(u8, Width)])] = &[
     ("mlock2", &[(2, Low)]),
     ("mlockall", &[(0, Low)]),
     ("mmap", &[(1, Whole), (2, Whole), (3, Whole), (4, Low)]),
+    ("mmap2", &[(1, Whole), (2, Whole), (3, Whole), (4, Low)]),
     ("mount", &[(3, Whole)]),
     ("mprotect", &[(1, Whole), (2, Whole)]),
-    ("open", &[(1, Low), (2, Low)]),
-    ("openat", &[(0, Low), (2, Low), (3, Low)]),
+    ("open", &[(1, Low), (2, Mode)]),
+    ("openat", &[(0, Low), (2, Low), (3, Mode)]),
     ("perf_event_open", &[(1, Low), (2, Low), (3, Low), (4, Whole)]),
     ("personality", &[(0, Low)]),
     ("pidfd_open", &[(0, Low), (1, Low)]),
@@ -54,12 +71,13 @@ const TESTABLE: &[(&str, &[(u8, Width)])] = &[
     ("renameat2", &[(4, Low)]),
     ("sched_setscheduler", &[(0, Low), (1, Low)]),
     ("seccomp", &[(0, Low), (1, Low)]),
-    ("setns", &[(0, Low), (1, Low)]),
+    // Its second argument may be 0, for every kind of namespace.
+    ("setns", &[(0, Low)]),
     ("setpriority", &[(0, Low), (1, Low), (2, Low)]),
     ("setrlimit", &[(0, Low)]),
     ("setsockopt", &[(0, Low), (1, Low), (2, Low)]),
-    ("socket", &[(0, Low), (1, Low), (2, Low)]),
-    ("socketpair", &[(0, Low), (1, Low), (2, Low)]),
+    ("socket", &[(0, Low), (1, Type), (2, Low)]),
+    ("socketpair", &[(0, Low), (1, Type), (2, Low)]),
     ("tgkill", &[(0, Low), (1, Low), (2, Low)]),
     ("tkill", &[(0, Low), (1, Low)]),
     ("umount2", &[(1, Low)]),
@@ -201,7 +219,7 @@ impl Condition {
                 Values::Bits(values.iter().fold(0, |all, value| all | bits(*value)))
             }
         };
-        Ok(Test { argument: self.argument, wide: *width == Whole, values })
+        Ok(Test { argument: self.argument, mask: width.mask(), values })
     }
 }
 
@@ -212,8 +230,9 @@ mod tests {
     #[test]
     fn numbers_can_be_tested_and_pointers_cannot() {
         let condition = |argument| Condition { argument, wanted: Wanted::Any(vec![1]) };
-        assert!(!condition(1).test("ioctl").unwrap().wide);
-        assert!(condition(1).test("mmap").unwrap().wide);
+        assert_eq!(condition(1).test("ioctl").unwrap().mask, LOW);
+        assert_eq!(condition(1).test("mmap").unwrap().mask, u64::MAX);
+        assert_eq!(condition(1).test("socket").unwrap().mask, 0xf);
         let says = |call, argument| {
             let error = condition(argument).test(call).unwrap_err();
             format!("{error}; {}", error.help().unwrap_or_default())
@@ -237,7 +256,7 @@ mod tests {
         assert!(names.is_sorted());
         for name in names {
             let known = super::super::calls::named(name);
-            assert!(known.is_ok() || ["open", "fcntl64"].contains(&name), "{name}");
+            assert!(known.is_ok() || ["open", "fcntl64", "mmap2"].contains(&name), "{name}");
         }
         assert_eq!(constant("AF_UNIX"), Ok(1));
         assert_eq!(constant("AF_UNX").unwrap_err().help(), Some("did you mean `AF_UNIX`?"));

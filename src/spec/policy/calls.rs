@@ -115,9 +115,8 @@ pub fn named(word: &str) -> Result<BTreeSet<&'static str>, ValueError> {
         add_group(name, &mut calls);
         return Ok(calls);
     }
-    let own = |name: &str| Architecture::OWN.iter().any(|one| one.numbers().contains_key(name));
     match known().get(word) {
-        Some(name) if own(name) => Ok(BTreeSet::from([*name])),
+        Some(name) if is_own(name) => Ok(siblings(name)),
         Some(_) => {
             let here = Architecture::OWN.first().map_or("", |one| one.name());
             Err(ValueError::new(format!("{} is no system call of {here}", quoted(word))))
@@ -134,12 +133,33 @@ pub fn named(word: &str) -> Result<BTreeSet<&'static str>, ValueError> {
     }
 }
 
+/// A call, and those that do the same for 32-bit programs: with ids of 32 bits, offsets or times of
+/// 64 bits, or under another name.
+fn siblings(name: &'static str) -> BTreeSet<&'static str> {
+    const OTHERS: [(&str, &str); 4] = [
+        ("getrlimit", "ugetrlimit"),
+        ("mmap", "mmap2"),
+        ("select", "_newselect"),
+        ("umount2", "umount"),
+    ];
+    let of_form = ["32", "64", "_time64"].map(|end| format!("{name}{end}"));
+    let others = OTHERS.iter().filter(|(one, _)| *one == name).map(|(_, other)| *other);
+    let others = of_form.iter().map(String::as_str).chain(others);
+    let found = others.filter_map(|other| known().get(other).copied());
+    found.filter(|other| is_own(other)).chain([name]).collect()
+}
+
+/// Whether programs of this machine have a call.
+fn is_own(name: &str) -> bool {
+    Architecture::OWN.iter().any(|one| one.numbers().contains_key(name))
+}
+
 /// Adds the calls of a group and of the groups in it. Calls of other architectures are left out.
 fn add_group(name: &str, calls: &mut BTreeSet<&'static str>) {
     for word in groups().get(name).into_iter().flatten() {
         if word.starts_with('@') {
             add_group(word, calls);
-        } else if Architecture::OWN.iter().any(|one| one.numbers().contains_key(word)) {
+        } else if is_own(word) {
             calls.insert(word);
         }
     }
@@ -151,6 +171,7 @@ pub const MULTIPLEXED: [(&str, &[&str]); 2] = [
     (
         "socketcall",
         &[
+            "accept",
             "accept4",
             "bind",
             "connect",
@@ -158,9 +179,11 @@ pub const MULTIPLEXED: [(&str, &[&str]); 2] = [
             "getsockname",
             "getsockopt",
             "listen",
+            "recv",
             "recvfrom",
             "recvmmsg",
             "recvmsg",
+            "send",
             "sendmmsg",
             "sendmsg",
             "sendto",
@@ -179,7 +202,9 @@ pub const MULTIPLEXED: [(&str, &[&str]); 2] = [
             "msgsnd",
             "semctl",
             "semget",
+            "semop",
             "semtimedop",
+            "semtimedop_time64",
             "shmat",
             "shmctl",
             "shmdt",
@@ -206,6 +231,12 @@ mod tests {
     #[test]
     fn words_name_calls() {
         assert_eq!(named("openat").unwrap(), BTreeSet::from(["openat"]));
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(named("setuid").unwrap(), BTreeSet::from(["setuid", "setuid32"]));
+            assert_eq!(named("mmap").unwrap(), BTreeSet::from(["mmap", "mmap2"]));
+            let times = BTreeSet::from(["semtimedop", "semtimedop_time64"]);
+            assert_eq!(named("semtimedop").unwrap(), times);
+        }
         let mount = named("@mount").unwrap();
         assert!(
             ["mount", "umount2", "move_mount", "open_tree_attr"]

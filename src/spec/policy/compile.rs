@@ -27,8 +27,8 @@ pub enum Decision {
 pub struct Test {
     /// The argument: 0 to 5.
     pub argument: u8,
-    /// Whether the kernel uses all 64 bits of it, or the low 32 alone.
-    pub wide: bool,
+    /// The bits that the kernel uses: all 64, or some of the low 32.
+    pub mask: u64,
     /// What it is compared with.
     pub values: Values,
 }
@@ -65,10 +65,14 @@ impl Instruction {
 
 const LOAD: u16 = 0x20;
 const JUMP: u16 = 0x05;
+const AND: u16 = 0x54;
 const IF_EQUAL: u16 = 0x15;
 const IF_AT_LEAST: u16 = 0x35;
 const IF_BITS: u16 = 0x45;
 const RETURN: u16 = 0x06;
+
+/// The mask of arguments of which the kernel uses 32 bits.
+pub const LOW: u64 = 0xffff_ffff;
 
 /// The offsets in `struct seccomp_data`.
 const NUMBER: u32 = 0;
@@ -182,19 +186,23 @@ impl Backwards {
         let high = |value: u64| low(value >> 32);
         match &test.values {
             Values::Bits(bits) => {
-                let wide = test.wide && high(*bits) != 0;
+                let bits = bits & test.mask;
+                let wide = high(bits) != 0;
                 let mut no = no;
                 if wide {
-                    let place = self.branch(IF_BITS, high(*bits), yes, no);
+                    let place = self.branch(IF_BITS, high(bits), yes, no);
                     no = self.push(LOAD, argument(test.argument, true), None, place);
                 }
-                let place = self.branch(IF_BITS, low(*bits), yes, no);
+                let place = self.branch(IF_BITS, low(bits), yes, no);
                 self.push(LOAD, argument(test.argument, false), None, place)
             }
-            Values::Any(values) if !test.wide => {
+            Values::Any(values) if high(test.mask) == 0 => {
                 let mut place = no;
                 for value in values.iter().rev() {
-                    place = self.branch(IF_EQUAL, low(*value), yes, place);
+                    place = self.branch(IF_EQUAL, low(*value & test.mask), yes, place);
+                }
+                if test.mask != LOW {
+                    place = self.push(AND, low(test.mask), None, place);
                 }
                 self.push(LOAD, argument(test.argument, false), None, place)
             }
@@ -232,6 +240,7 @@ mod tests {
                     loaded = u32::from_le_bytes(data[at..at + 4].try_into().unwrap());
                 }
                 JUMP => place += usize::try_from(value).unwrap(),
+                AND => loaded &= value,
                 IF_EQUAL => place += jump(loaded == value),
                 IF_AT_LEAST => place += jump(loaded >= value),
                 IF_BITS => place += jump(loaded & value != 0),
@@ -246,7 +255,7 @@ mod tests {
         match decision {
             Decision::Return(value) => *value,
             Decision::If { test, then, otherwise } => {
-                let mask = if test.wide { u64::MAX } else { 0xffff_ffff };
+                let mask = test.mask;
                 let given = arguments[usize::from(test.argument)] & mask;
                 let holds = match &test.values {
                     Values::Any(values) => values.iter().any(|value| value & mask == given),
@@ -290,7 +299,8 @@ mod tests {
                 _ => Values::Bits(self.argument()),
             };
             let argument = u8::try_from(self.below(6)).unwrap();
-            let test = Test { argument, wide: self.below(2) == 0, values };
+            let mask = [u64::MAX, LOW, 0xf, 0o7777][usize::try_from(self.below(4)).unwrap()];
+            let test = Test { argument, mask, values };
             let [then, otherwise] = [(); 2].map(|()| Rc::new(self.decision(deepest - 1)));
             Decision::If { test, then, otherwise }
         }

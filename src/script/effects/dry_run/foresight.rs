@@ -65,12 +65,13 @@ fn of_plan(plan: &Plan, paths: &mut Vec<PathBuf>) -> bool {
                 | RootKind::Overlay { .. }
                 | RootKind::Copy => has_root = true,
             },
-            // The upper directory and the file are written to under other names.
-            Op::Overlaid(_) | Op::Imaged(_) | Op::AttachImage(_) => return false,
+            // The upper directory and the file are written to under other names, and nobody knows
+            // what a descriptor leads to.
+            Op::Overlaid(_) | Op::Imaged(_) | Op::AttachImage(_) | Op::PassFd(_) => return false,
             op => {
                 if let Leaves::Bound { source, attributes, .. } = op.facts().leaves
                     && !attributes.read_only
-                    && !source.starts_with("/dev")
+                    && (!source.starts_with("/dev") || source.starts_with("/dev/shm"))
                 {
                     paths.push(source.to_path_buf());
                 }

@@ -125,14 +125,20 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: 
     sandbox.with(ReadOnly { target, optional }, call.origin())
 }
 
-/// Keeps the path of a place: programs cannot rename it or the directories on the way to it.
+/// Keeps the path of a place: no rename moves it or the directories on the way to it.
 ///
 /// A read-only place in a writable directory is protected, but a program can rename a directory
 /// above it and put another one in its stead: `mv /work/sub /work/old`. `nsscript plan` and the run
-/// warn about that. What is added below these directories by programs stays on the host.
+/// warn about that. The kernel refuses to rename what is mounted on, which this verb makes of each
+/// directory on the way.
+///
+/// This holds against programs that do not try to get around it. A program that makes a user and a
+/// mount namespace of its own can leave the mounts of the sandbox behind there, and rename what they
+/// are mounted on, the read-only place included. A policy without `unshare`, `clone3` and new user
+/// namespaces by `clone` prevents that: see `seccomp`.
 ///
 /// # Errors
-/// The place does not exist.
+/// The place does not exist. A link on the way leads elsewhere.
 ///
 /// # Example
 /// ```rhai
@@ -140,7 +146,7 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: 
 /// assert(guest.output("mv /tmp/sub /tmp/old", #{ check: false }).code != 0);
 /// ```
 /// # See
-/// rename(2), mount(2)
+/// rename(2), mount(2), mount_namespaces(7)
 fn pin(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Pin { target }, call.origin())
 }

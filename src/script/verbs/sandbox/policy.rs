@@ -104,7 +104,8 @@ options! {
 
     /// How a call is denied, and when.
     struct Denial {
-        /// the error of the call: a name of errno(3)
+        /// the error of the call: `"EPERM"`, `"EACCES"`, `"EAFNOSUPPORT"`, `"EAGAIN"`, `"EBADF"`,
+        /// `"EINVAL"`, `"EIO"`, `"ENOENT"`, `"ENOSYS"` or `"EOPNOTSUPP"`
         errno: String = "\"EPERM\"",
         /// kills the process instead, by SIGSYS
         kill: bool = "false",
@@ -146,9 +147,10 @@ fn with(
 /// Creates a policy for system calls, by what it begins with.
 ///
 /// - `"default"`: every call except those that ordinary programs do not need, and through which
-///   kernels were attacked: `@clock`, `@keyring`, `@module`, `@raw-io`, `@reboot`, `@swap`, `acct`,
-///   `bpf`, `io_uring_…`, `kcmp`, `open_by_handle_at`, `perf_event_open`, `pidfd_getfd`,
-///   `process_vm_…`, `ptrace`, `userfaultfd`
+///   kernels were attacked: `@clock` but `adjtimex`, `@keyring`, `@module`, `@raw-io`, `@reboot`,
+///   `@swap`, `acct`, `bpf`, `io_uring_…`, `kcmp`, `lookup_dcookie`, `nfsservctl`,
+///   `open_by_handle_at`, `perf_event_open`, `pidfd_getfd`, `process_madvise`, `process_vm_…`,
+///   `ptrace`, `userfaultfd`
 /// - `"strict"`: the calls of ordinary services (`@system-service`), without those
 /// - `"none"`: every call
 ///
@@ -198,9 +200,11 @@ fn allow(
 /// Denies system calls. Of several rules for a call, the last one counts.
 ///
 /// `names` and conditions are those of `allow`. If the kernel looks at 32 bits of an argument, so
-/// does the condition. With a condition on `clone`, `open` or `openat`, `clone3` or `openat2` fails
-/// with ENOSYS unless a later rule allows it: no filter sees its arguments, and programs of the C
-/// library then make the call itself.
+/// does the condition. A condition on `clone` or `unshare` makes `clone3` fail with ENOSYS, and one on
+/// `open` or `openat` makes `openat2` and `creat`, unless a later rule allows these: no filter sees
+/// their arguments, and programs of the C library then make the call itself. A rule for a call counts
+/// for those that 32-bit programs have in its stead (`setuid32`, `mmap2`), but not for others that do
+/// the same: deny `clone3` with `clone`, and `openat` with `open`.
 ///
 /// # Errors
 /// A name, also that of the error, is unknown. A condition is about a pointer.
@@ -304,7 +308,7 @@ fn bpf(_call: &Call<'_, '_>, policy: Policy) -> Dynamic {
 ///
 /// The filter is set right before a program is executed, so nsscript itself and the init of the
 /// sandbox need no call allowed. Programs cannot remove it. Programs that join the sandbox, and
-/// closures, have it, too.
+/// closures, have it, too. Of several policies, the last one counts.
 ///
 /// # Errors
 /// The policy denies `execve`, so no program could start.
