@@ -21,7 +21,8 @@ use crate::sys::{self, Node};
 pub enum Reads {
     /// All files.
     All,
-    /// Files whose status changed after this time, in seconds and nanoseconds.
+    /// Files whose status changed at this time, in seconds and nanoseconds, or later: the clock of a
+    /// file system ticks every few milliseconds.
     Since(i64, i64),
 }
 
@@ -30,7 +31,7 @@ impl Reads {
         match self {
             Self::All => true,
             Self::Since(seconds, nanoseconds) => {
-                (found.ctime(), found.ctime_nsec()) > (seconds, nanoseconds)
+                (found.ctime(), found.ctime_nsec()) >= (seconds, nanoseconds)
             }
         }
     }
