@@ -123,12 +123,12 @@ impl Planning<'_> {
     /// the place goes with its directory, and the path is free for another file.
     pub fn warn_of_renames(&mut self) {
         let mut warned: Vec<GuestPath> = Vec::new();
-        for (place_, origin) in self.view.read_only() {
+        for (protected, origin) in self.view.read_only() {
             let on_host = |path: &GuestPath| {
                 matches!(self.view.parent_holder(path), Some(Backing::Host { .. }))
             };
-            let ways = movable(&self.view, &place_);
-            let Some(way) = ways.into_iter().find(|way| *way != place_ && on_host(way)) else {
+            let ways = movable(&self.view, &protected);
+            let Some(way) = ways.into_iter().find(|way| *way != protected && on_host(way)) else {
                 continue;
             };
             if warned.contains(&way) {
@@ -137,10 +137,10 @@ impl Planning<'_> {
             let message = format!(
                 "a program can rename {}, and put another file at the read-only path {}",
                 quoted(way.as_str()),
-                quoted(place_.as_str())
+                quoted(protected.as_str())
             );
             let report = Report::warning(message).at(origin);
-            let hint = format!("keep the path with `.pin(\"{place_}\")`");
+            let hint = format!("keep the path with `.pin(\"{protected}\")`");
             self.warnings.push(report.advise("renamable_path", hint));
             warned.push(way);
         }
