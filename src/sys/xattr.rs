@@ -89,7 +89,13 @@ pub fn set_attribute(file: &File, name: &[u8], value: &[u8]) -> Result<(), Errno
 }
 
 /// Whether a file has an attribute with this name and value.
-#[must_use]
-pub fn has_attribute(file: &File, name: &CStr, wanted: &[u8]) -> bool {
-    value(file, name).is_ok_and(|found| found == wanted)
+///
+/// # Errors
+/// fgetxattr(2), other than that there is none.
+pub fn has_attribute(file: &File, name: &CStr, wanted: &[u8]) -> Result<bool, Errno> {
+    match value(file, name) {
+        Ok(found) => Ok(found == wanted),
+        Err(error) if matches!(error.code(), libc::ENODATA | libc::ENOTSUP) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

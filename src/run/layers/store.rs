@@ -241,7 +241,7 @@ impl Store {
     /// Holds the layer `name`; `None` if it does not exist.
     ///
     /// # Errors
-    /// The first path at which it was changed.
+    /// The first path at which it was changed or cannot be read.
     pub(in crate::run) fn hold_whole(
         &self,
         layers: &Layers,
@@ -252,7 +252,12 @@ impl Store {
             return Ok(None);
         }
         let directory = self.held.join("layers").join(name);
-        let Ok(Some(lock)) = sys::share_directory(&directory) else { return Ok(None) };
+        let lock = match sys::share_directory(&directory) {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Ok(None),
+            Err(errno) if errno.code() == libc::ENOENT => return Ok(None),
+            Err(errno) => return Err(Difference { path: "/".into(), error: Some(errno.into()) }),
+        };
         // It may have been removed before it was locked.
         if !directory.is_dir() {
             return Ok(None);

@@ -1,5 +1,6 @@
 //! Trees on disk, written from the contents of a layer or root.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt;
@@ -360,13 +361,13 @@ fn directory(root: &Beneath, path: &Path, item: &Item, manner: Manner) -> Result
     give_file(&file, manner.owner(item))?;
     set_attributes(&file, &item.attributes, manner.keeps_every_attribute())?;
     if item.kind == (Kind::Directory { opaque: true }) {
-        sys::set_attribute(&file, OPAQUE, b"y")?;
+        sys::set_attribute(&file, OPAQUE.to_bytes(), b"y")?;
     }
     sys::finish(&file, manner.mode(item), None)
 }
 
 /// The attribute that makes a directory opaque to an overlay.
-pub(in crate::run) const OPAQUE: &[u8] = b"user.overlay.opaque";
+pub(in crate::run) const OPAQUE: &CStr = c"user.overlay.opaque";
 
 /// Sets the owners of entries of the tree at `directory`, in ids of this process.
 ///

@@ -69,8 +69,7 @@ fn entry(path: &Path, found: &fs::Metadata, who: Who<'_>) -> io::Result<Option<I
     let what = if kind.is_dir() {
         let file = File::open(path)?;
         attributes = own_attributes(&file)?;
-        let name = std::ffi::CString::new(OPAQUE).unwrap_or_default();
-        Kind::Directory { opaque: sys::has_attribute(&file, &name, b"y") }
+        Kind::Directory { opaque: sys::has_attribute(&file, OPAQUE, b"y")? }
     } else if kind.is_symlink() {
         Kind::Symlink(fs::read_link(path)?)
     } else if kind.is_file() {

@@ -1,7 +1,7 @@
 //! The comparison of a tree on disk with its manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -93,34 +93,44 @@ impl Manifest {
             };
             let place = directory.join(path.strip_prefix("/").unwrap_or(&path));
             let found = fs::symlink_metadata(&place);
-            let same = match (&item.kind, &found) {
+            let same = match (&item.kind, found) {
                 // Only root can create devices; a device of the host is an empty file here.
-                (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => true,
-                (_, Err(_)) | (Kind::File { hash: None, .. }, _) => false,
+                (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => Ok(true),
+                (_, Err(error)) => Err(error),
+                (Kind::File { hash: None, .. }, _) => Ok(false),
                 (Kind::Directory { opaque }, Ok(found)) => {
                     names.entry(path.clone()).or_default();
-                    found.is_dir() && looks(found, &item) && is_opaque(&place) == Some(*opaque)
+                    if found.is_dir() && looks(&found, &item) {
+                        is_opaque(&place).map(|is_opaque| is_opaque == *opaque)
+                    } else {
+                        Ok(false)
+                    }
                 }
-                (Kind::Symlink(says), Ok(_)) => {
-                    fs::read_link(&place).is_ok_and(|found| found == *says)
+                (Kind::Symlink(says), Ok(found)) if found.is_symlink() => {
+                    fs::read_link(&place).map(|found| found == *says)
                 }
-                (Kind::HardLink(_), Ok(found)) => found.is_file() && found.nlink() > 1,
+                (Kind::Symlink(_), Ok(_)) => Ok(false),
+                (Kind::HardLink(_), Ok(found)) => Ok(found.is_file() && found.nlink() > 1),
                 (Kind::File { size, hash: Some(hash) }, Ok(found)) => {
-                    let same = found.is_file() && found.len() == *size && looks(found, &item);
-                    if same && reads.are_for(found) {
+                    let same = found.is_file() && found.len() == *size && looks(&found, &item);
+                    if same && reads.are_for(&found) {
                         files.push((path.clone(), place, *size, hash.clone()));
                     }
-                    same
+                    Ok(same)
                 }
-                (Kind::Node(Node::Fifo), Ok(found)) => found.file_type().is_fifo(),
+                (Kind::Node(Node::Fifo), Ok(found)) => Ok(found.file_type().is_fifo()),
                 (Kind::Node(_), Ok(found)) => {
                     let kind = found.file_type();
-                    kind.is_file() || kind.is_char_device() || kind.is_block_device()
+                    Ok(kind.is_file() || kind.is_char_device() || kind.is_block_device())
                 }
-                (Kind::Gone, Ok(found)) => found.file_type().is_char_device() && found.rdev() == 0,
+                (Kind::Gone, Ok(found)) => {
+                    Ok(found.file_type().is_char_device() && found.rdev() == 0)
+                }
             };
-            if !same {
-                return Some(Difference { path, error: found.err() });
+            match same {
+                Ok(true) => {}
+                Ok(false) => return Some(Difference { path, error: None }),
+                Err(error) => return Some(Difference { path, error: Some(error) }),
             }
             if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
                 names.entry(parent.to_path_buf()).or_default().insert(name.to_owned());
@@ -141,10 +151,9 @@ impl Manifest {
     }
 }
 
-/// Whether a directory is opaque to an overlay; `None` if that cannot be read.
-fn is_opaque(place: &Path) -> Option<bool> {
-    let name = CString::new(OPAQUE).ok()?;
-    Some(sys::has_attribute(&File::open(place).ok()?, &name, b"y"))
+/// Whether a directory is opaque to an overlay.
+fn is_opaque(place: &Path) -> io::Result<bool> {
+    Ok(sys::has_attribute(&File::open(place)?, OPAQUE, b"y")?)
 }
 
 /// The first unexpected path in a directory.
