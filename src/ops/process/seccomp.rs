@@ -1,6 +1,5 @@
 //! The filter of system calls of programs: seccomp(2).
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::diag::{count, quoted};
@@ -92,9 +91,11 @@ impl Lower for Seccomp {
             to.push(Call::Seccomp(self.filter().collect()));
             return;
         }
-        let mut text = String::from("f");
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(1 + 16 * self.filter.len());
+        text.push('f');
         for byte in self.filter().flatten() {
-            let _ = write!(text, "{byte:02x}");
+            text.extend([byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)])));
         }
         to.filter = Some(text);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use super::DENIED;
 use crate::diag::{closest, quoted};
 use crate::spec::ValueError;
 
@@ -15,6 +16,34 @@ pub enum Architecture {
     I386,
     /// 64-bit programs of ARM.
     Aarch64,
+}
+
+/// What a number is to the default policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No call has it.
+    Unknown,
+    /// A call that the default denies.
+    Denied,
+    /// Another call.
+    Other,
+}
+
+/// Whether a call is one that the default denies, at compile time.
+const fn is_denied(call: &str) -> bool {
+    let mut index = 0;
+    while index < DENIED.len() {
+        let (one, other) = (DENIED[index].as_bytes(), call.as_bytes());
+        let mut same = 0;
+        while same < one.len() && same < other.len() && one[same] == other[same] {
+            same += 1;
+        }
+        if same == one.len() && same == other.len() {
+            return true;
+        }
+        index += 1;
+    }
+    false
 }
 
 /// The names and numbers of an architecture, by name.
@@ -42,6 +71,35 @@ impl Architecture {
             Self::X86_64 => "x86-64",
             Self::I386 => "i386",
             Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// What each number is to the default policy, from 0.
+    #[must_use]
+    pub fn kinds(self) -> &'static [Kind] {
+        macro_rules! kinds {
+            ($numbers:path) => {{
+                use $numbers as Table;
+                const LENGTH: usize = Table::table_size();
+                static KINDS: [Kind; LENGTH] = const {
+                    let mut kinds = [Kind::Unknown; LENGTH];
+                    let mut number = 0;
+                    while number < LENGTH {
+                        if let Some(call) = Table::new(number) {
+                            let denied = is_denied(call.name());
+                            kinds[number] = if denied { Kind::Denied } else { Kind::Other };
+                        }
+                        number += 1;
+                    }
+                    kinds
+                };
+                &KINDS
+            }};
+        }
+        match self {
+            Self::X86_64 => kinds!(syscalls::x86_64::Sysno),
+            Self::I386 => kinds!(syscalls::x86::Sysno),
+            Self::Aarch64 => kinds!(syscalls::aarch64::Sysno),
         }
     }
 

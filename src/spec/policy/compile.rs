@@ -74,6 +74,9 @@ const RETURN: u16 = 0x06;
 /// The mask of arguments of which the kernel uses 32 bits.
 pub const LOW: u64 = 0xffff_ffff;
 
+/// More than the kernel has numbers.
+const NUMBERS: u32 = 512;
+
 /// The offsets in `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
@@ -97,7 +100,7 @@ pub fn compile(tables: &[Table], other: u32) -> Vec<Instruction> {
     for table in tables.iter().rev() {
         let mut ranges = table.ranges.clone();
         ranges.dedup_by(|one, before| one.1 == before.1);
-        let tree = made.tree(&ranges);
+        let tree = made.tree(&ranges, u32::MAX);
         let begin = made.push(LOAD, NUMBER, None, tree);
         next = made.branch(IF_EQUAL, table.architecture, begin, next);
     }
@@ -159,14 +162,19 @@ impl Backwards {
         self.push(code, value, Some(jumps), 0)
     }
 
-    fn tree(&mut self, ranges: &[(u32, Decision)]) -> usize {
+    /// Adds the tree of ranges, of which the last ends before `end`. Both halves have as many numbers
+    /// as possible, because the kernel asks about each.
+    fn tree(&mut self, ranges: &[(u32, Decision)], end: u32) -> usize {
         if let [(_, only)] = ranges {
             return self.decision(only);
         }
-        let (left, right) = ranges.split_at(ranges.len() / 2);
+        let (first, end) = (ranges[0].0.min(NUMBERS), end.min(NUMBERS));
+        let middle = first.midpoint(end);
+        let half = (1..ranges.len()).min_by_key(|index| ranges[*index].0.abs_diff(middle));
+        let (left, right) = ranges.split_at(half.unwrap_or(1));
         let from = right[0].0;
-        let right = self.tree(right);
-        let left = self.tree(left);
+        let right = self.tree(right, end);
+        let left = self.tree(left, from);
         self.branch(IF_AT_LEAST, from, right, left)
     }
 

@@ -150,7 +150,7 @@ fn with(
 ///   kernels were attacked: `@clock` but `adjtimex`, `@keyring`, `@module`, `@raw-io`, `@reboot`,
 ///   `@swap`, `acct`, `bpf`, `io_uring_…`, `kcmp`, `lookup_dcookie`, `nfsservctl`,
 ///   `open_by_handle_at`, `perf_event_open`, `pidfd_getfd`, `process_madvise`, `process_vm_…`,
-///   `ptrace`, `userfaultfd`
+///   `ptrace`, `stime`, `userfaultfd`
 /// - `"strict"`: the calls of ordinary services (`@system-service`), without those
 /// - `"none"`: every call
 ///
