@@ -6,6 +6,7 @@
 mod doctor;
 mod index;
 mod plan;
+mod profile;
 mod report;
 mod running;
 mod store;
@@ -20,6 +21,7 @@ use serde::{Serialize, Serializer};
 pub use doctor::{Examination, Fact, Finding, Verdict};
 pub use index::{Constant, Function, Index, Module, OptionKey, Parameter, Snippet, Verb};
 pub use plan::{Action, Kind, Performer, Plan, Plans, Unknown};
+pub use profile::{SeccompArgument, SeccompCase, SeccompEntry, SeccompProfile};
 pub use report::{Place, Related, Report, ReportHead, Severity};
 pub use running::{Running, Sandboxes};
 pub use store::{Layer, Layers};

@@ -60,10 +60,10 @@ pub use workspace::{Directories, own_directory, refuse_writable};
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Heap, Held, Interface, LONGEST_TEXT, LoopDevice, LoopSettings,
     Uname, Usage, capabilities, clock, die_with_us, fail_at_file_limits, forget_interruptions,
-    groups, has_terminal, ids, interfaces, interrupted, is_copy, is_secure_execution, kill,
-    memory_in_use, open_to_read, own_process, parent_id, pause, process_id, raise_stack_limit,
-    random, read_all, reading_line, ready, shared_byte, signal_name, signal_names, signal_number,
-    thread_id, uname, watch_interruptions, working_directory,
+    groups, has_terminal, ids, interfaces, interrupted, is_copy, is_secure_execution,
+    kernel_version, kill, memory_in_use, open_to_read, own_process, parent_id, pause, process_id,
+    raise_stack_limit, random, read_all, reading_line, ready, shared_byte, signal_name,
+    signal_names, signal_number, thread_id, uname, watch_interruptions, working_directory,
 };
 
 pub use crate::sys::terminal_width;

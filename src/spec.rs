@@ -39,7 +39,9 @@ pub use network::{
 pub use outbound::{Forwarded, Outbound};
 pub use parts::{Parts, ProcessPart};
 pub use path::GuestPath;
-pub use policy::{CallAction, Condition, Instruction, Policy, Ruled, Wanted, constant};
+pub use policy::{
+    CallAction, Circumstances, Condition, Instruction, Policy, Ruled, Wanted, constant,
+};
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{
     Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs, check_file, check_link, users,

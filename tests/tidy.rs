@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("diag", &["json"]),
     ("sys", &[]),
-    ("spec", &["diag"]),
+    ("spec", &["json", "diag"]),
     ("host", &["diag"]),
     ("ops", &["diag", "spec", "host", "sys"]),
     ("plan", &["json", "diag", "spec", "host", "ops"]),

@@ -44,13 +44,14 @@ pub fn c_literal(text: &str) -> String {
 
 /// The names of errors from reading and writing files: errno(3), with the same numbers on x86-64
 /// and aarch64.
-const ERRNOS: [(i32, &str); 26] = [
+const ERRNOS: [(i32, &str); 37] = [
     (1, "EPERM"),
     (2, "ENOENT"),
-    (4, "EINTR"),
     (3, "ESRCH"),
+    (4, "EINTR"),
     (5, "EIO"),
     (6, "ENXIO"),
+    (9, "EBADF"),
     (11, "EAGAIN"),
     (12, "ENOMEM"),
     (13, "EACCES"),
@@ -63,14 +64,24 @@ const ERRNOS: [(i32, &str); 26] = [
     (22, "EINVAL"),
     (23, "ENFILE"),
     (24, "EMFILE"),
+    (25, "ENOTTY"),
     (26, "ETXTBSY"),
     (27, "EFBIG"),
     (28, "ENOSPC"),
+    (29, "ESPIPE"),
     (30, "EROFS"),
+    (31, "EMLINK"),
     (32, "EPIPE"),
     (36, "ENAMETOOLONG"),
+    (37, "ENOLCK"),
+    (38, "ENOSYS"),
     (39, "ENOTEMPTY"),
     (40, "ELOOP"),
+    (61, "ENODATA"),
+    (75, "EOVERFLOW"),
+    (95, "EOPNOTSUPP"),
+    (116, "ESTALE"),
+    (122, "EDQUOT"),
 ];
 
 /// An error of the standard library as the kernel's: `no such file or directory (ENOENT)`.

@@ -1,6 +1,8 @@
 //! Policies for system calls.
 
-use crate::spec::{self, CallAction, Condition, ValueError, Wanted};
+use crate::json::SeccompProfile;
+use crate::run;
+use crate::spec::{self, CallAction, Capabilities, Circumstances, Condition, ValueError, Wanted};
 
 /// A policy for system calls: which of them programs can make. See seccomp(2).
 ///
@@ -24,6 +26,24 @@ impl Policy {
     /// ordinary services), or `none` (every call).
     pub fn new(preset: &str) -> Self {
         Self(spec::Policy::preset(preset))
+    }
+
+    /// A policy from a seccomp profile of docker, podman or OCI: JSON. Entries that need capabilities
+    /// count if the programs can have these: `SYS_ADMIN`.
+    pub fn from_profile(
+        json: &str,
+        capabilities: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Self {
+        let read = || {
+            let profile = SeccompProfile::read(json)
+                .map_err(|error| ValueError::new(format!("no seccomp profile: {error}")))?;
+            let circumstances = Circumstances {
+                capabilities: Capabilities::parse(capabilities)?,
+                kernel: run::kernel_version(),
+            };
+            spec::Policy::of_profile(profile, circumstances, None)
+        };
+        Self(read())
     }
 
     /// Allows calls by the names of syscalls(2), or groups of systemd.exec(5): `@mount`.

@@ -139,7 +139,7 @@ impl fmt::Display for Capability {
 }
 
 /// A set of capabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities(u64);
 
 impl Capabilities {

@@ -3,6 +3,7 @@
 mod argument;
 mod calls;
 mod compile;
+mod profile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 pub use argument::{Condition, Wanted, constant};
 pub use calls::Architecture;
 pub use compile::Instruction;
+pub use profile::Circumstances;
 
 use super::value_error::ValueError;
 use crate::diag::{Origin, closest, quoted};
@@ -39,6 +41,9 @@ pub enum CallAction {
     /// The process is killed by SIGSYS.
     Kill,
 }
+
+/// What becomes of a call that a policy cannot know.
+const UNKNOWN: CallAction = CallAction::Deny(ENOSYS);
 
 /// The errors that a rule can answer with: errno(3), the same numbers on x86-64 and aarch64.
 const ERRNOS: [(&str, u16); 10] = [
@@ -182,10 +187,25 @@ struct Rule {
     origin: Option<Origin>,
 }
 
+/// What a policy says of calls that no rule names.
+#[derive(Clone, Debug, PartialEq)]
+enum Base {
+    /// What a preset says.
+    Preset(Preset),
+    /// What a profile says.
+    Profile {
+        /// What becomes of them.
+        action: CallAction,
+        /// The architectures that can make calls at all, each with the highest number in the profile.
+        /// Later calls are unknown to it.
+        newest: Vec<(Architecture, u32)>,
+    },
+}
+
 /// A policy for system calls: immutable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    preset: Preset,
+    base: Base,
     rules: Vec<Rule>,
 }
 
@@ -211,9 +231,13 @@ impl Policy {
     /// The name is unknown.
     pub fn preset(name: &str) -> Result<Self, ValueError> {
         let found = PRESETS.iter().find(|(known, _)| *known == name);
-        found.map(|(_, preset)| Self { preset: *preset, rules: Vec::new() }).ok_or_else(|| {
+        let policy = |preset| Self { base: Base::Preset(preset), rules: Vec::new() };
+        found.map(|(_, preset)| policy(*preset)).ok_or_else(|| {
             let error = ValueError::new(format!("unknown policy {}", quoted(name)));
             match closest(name, PRESETS.map(|(known, _)| known)) {
+                _ if name.contains(".json") => {
+                    error.hint(format!("read a profile with `seccomp_profile(\"{name}\")`"))
+                }
                 Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
                 None => error.hint("there are `default`, `strict` and `none`"),
             }
@@ -236,6 +260,18 @@ impl Policy {
         for word in &words {
             calls.extend(calls::named(word)?);
         }
+        self.add(words, calls, conditions, action, origin)?;
+        Ok(self)
+    }
+
+    fn add(
+        &mut self,
+        words: Vec<String>,
+        calls: BTreeSet<&'static str>,
+        conditions: Vec<Condition>,
+        action: CallAction,
+        origin: Option<Origin>,
+    ) -> Result<(), ValueError> {
         for condition in &conditions {
             for call in &calls {
                 condition.test(call)?;
@@ -252,13 +288,18 @@ impl Policy {
             }
         }
         self.rules.push(Rule { written: words, calls, conditions, action, origin });
-        Ok(self)
+        Ok(())
     }
 
-    /// The name of the preset.
+    /// The name of the preset, or `profile`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        PRESETS.iter().find(|(_, preset)| *preset == self.preset).map_or("none", |(name, _)| name)
+        match self.base {
+            Base::Preset(Preset::Default) => "default",
+            Base::Preset(Preset::Strict) => "strict",
+            Base::Preset(Preset::None) => "none",
+            Base::Profile { .. } => "profile",
+        }
     }
 
     /// The number of rules after the preset.
@@ -267,19 +308,25 @@ impl Policy {
         self.rules.len()
     }
 
-    /// What the preset says of a call.
-    fn base(&self, call: &str) -> CallAction {
+    /// What becomes of a call that no rule names.
+    fn base(&self, call: &str, architecture: Architecture) -> CallAction {
         static SERVICES: OnceLock<BTreeSet<&str>> = OnceLock::new();
-        let is_denied = DENIED.binary_search(&call).is_ok();
-        let allowed = match self.preset {
-            Preset::None => true,
-            Preset::Default => !is_denied,
-            Preset::Strict => {
+        let is_denied = || DENIED.binary_search(&call).is_ok();
+        let allowed = match &self.base {
+            Base::Preset(Preset::None) => true,
+            Base::Preset(Preset::Default) => !is_denied(),
+            Base::Preset(Preset::Strict) => {
                 let services = || calls::named("@system-service").unwrap_or_default();
-                SERVICES.get_or_init(services).contains(call) && !is_denied
+                SERVICES.get_or_init(services).contains(call) && !is_denied()
+            }
+            Base::Profile { action, newest } => {
+                let number = architecture.numbers().get(call);
+                let newest = newest.iter().find(|(one, _)| *one == architecture);
+                let is_new = newest.is_some_and(|(_, newest)| number > Some(newest));
+                return if is_new && !action.is_made() { UNKNOWN } else { *action };
             }
         };
-        if allowed { CallAction::Allow } else { CallAction::Deny(EPERM) }
+        if allowed { CallAction::Allow } else { CallAction::DENIED }
     }
 
     /// What is said of each call of this machine, by name.
@@ -300,7 +347,9 @@ impl Policy {
             conditional = true;
         }
         let by = self.name().to_owned();
-        Ruled { call, action: self.base(call), conditional, by, origin: None }
+        let has = |one: &&Architecture| one.numbers().contains_key(call);
+        let own = Architecture::OWN.iter().find(has).unwrap_or(&Architecture::OWN[0]);
+        Ruled { call, action: self.base(call, *own), conditional, by, origin: None }
     }
 
     /// Whether programs can make a call with any arguments.
@@ -330,7 +379,7 @@ impl Policy {
             // The C library then makes the calls themselves.
             return Decision::Return(ERRNO | u32::from(ENOSYS));
         }
-        let mut decision = Decision::Return(self.base(call).value());
+        let mut decision = Decision::Return(self.base(call, architecture).value());
         for rule in self.rules.iter().filter(|rule| rule.calls.contains(call)) {
             let tests = rule.conditions.iter().map(|condition| condition.test(call));
             let Ok(tests) = tests.collect::<Result<Vec<Test>, _>>() else { continue };
@@ -346,11 +395,14 @@ impl Policy {
 
     /// The decisions about all numbers of an architecture.
     fn table(&self, architecture: Architecture) -> Table {
-        let unknown = match self.preset {
-            Preset::None => Decision::Return(ALLOW),
-            Preset::Default | Preset::Strict => Decision::Return(ERRNO | u32::from(ENOSYS)),
+        let unknown = match self.base {
+            Base::Preset(Preset::None) => CallAction::Allow,
+            Base::Profile { action, .. } if action.is_made() => action,
+            Base::Preset(Preset::Default | Preset::Strict) | Base::Profile { .. } => UNKNOWN,
         };
-        let mut ranges = if self.preset == Preset::Default && self.rules.is_empty() {
+        let unknown = Decision::Return(unknown.value());
+        let is_default = self.base == Base::Preset(Preset::Default) && self.rules.is_empty();
+        let mut ranges = if is_default {
             default_ranges(architecture)
         } else {
             self.ranges(architecture, &unknown)
@@ -384,7 +436,12 @@ impl Policy {
     /// architecture that has no table are killed.
     #[must_use]
     pub fn filter(&self) -> Vec<Instruction> {
-        let tables: Vec<_> = Architecture::OWN.iter().map(|it| self.table(*it)).collect();
+        let has = |one: &&Architecture| match &self.base {
+            Base::Preset(_) => true,
+            Base::Profile { newest, .. } => newest.iter().any(|(it, _)| it == *one),
+        };
+        let own = Architecture::OWN.iter().filter(has);
+        let tables: Vec<_> = own.map(|it| self.table(*it)).collect();
         compile::compile(&tables, KILL)
     }
 }
@@ -409,7 +466,10 @@ impl fmt::Display for Policy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "policy `{}`", self.name())?;
         for rule in &self.rules {
-            let calls = rule.written.join(", ");
+            let calls = match rule.written.as_slice() {
+                words if words.len() <= 8 => words.join(", "),
+                words => format!("{} and {} more", words[..3].join(", "), words.len() - 3),
+            };
             let when = if rule.conditions.is_empty() { "" } else { " by its arguments" };
             match rule.action {
                 CallAction::Allow | CallAction::Log | CallAction::Kill => {

@@ -176,3 +176,81 @@ fn a_policy_that_cannot_be_is_refused_before_anything_runs() {
         assert!(said.contains("did you mean `default`?"), "{said}");
     });
 }
+
+#[test]
+fn a_profile_of_a_container_is_a_policy() {
+    if !have(&["python3"]) || !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    as_each_user(|bench| {
+        let test = |call: &str, index: u8, op: &str, value: u64, two: u64| {
+            format!(
+                r#"{{ "names": ["{call}"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95, "args": [
+                    {{ "index": {index}, "op": "SCMP_CMP_{op}", "value": {value}, "valueTwo": {two} }}
+                ] }}"#
+            )
+        };
+        let entries = [
+            r#"{ "names": ["umask"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5 }"#.to_owned(),
+            test("socket", 0, "NE", 1, 0),
+            test("kill", 1, "GE", 40, 0),
+            test("setpriority", 0, "EQ", 0, 0),
+            test("madvise", 1, "GT", 1 << 33, 0),
+            test("mprotect", 1, "LT", 2, 0),
+            test("unshare", 0, "MASKED_EQ", 0x0200_0000, 0x0200_0000),
+            r#"{ "names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 11,
+                 "includes": { "caps": ["CAP_SYS_ADMIN"] } }"#
+                .to_owned(),
+        ];
+        let profile = format!(
+            r#"{{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{}] }}"#,
+            entries.join(", ")
+        );
+        let file = bench.file("profile.json", &profile);
+        let guest = |options: &str| {
+            format!("{HOST}.seccomp(seccomp_profile(\"{}\"{options}))", file.display())
+        };
+        let script = r"
+print(call(95, 0), call(110), call(600))
+print(call(41, 1, 1, 0), call(41, 2, 1, 0), call(41, 1 | 1 << 32, 1, 0))
+print(call(62, 0x7ffffffe, 39), call(62, 0x7ffffffe, 40), call(62, 0x7ffffffe, 40 | 1 << 32))
+print(call(28, 1, 1 << 33, 0), call(28, 1, (1 << 33) + 1, 0), call(28, 1, (1 << 33) - 1, 0))
+print(call(10, 1, 1, 0), call(10, 1, 2, 0), call(10, 1, 2 + (1 << 40), 0))
+print(call(272, 0x2000000), call(272, 0x400), call(272, 0x2000400))
+print(call(141, 0, 0, 0), call(141, 3, 0, 0))
+";
+        let seen = called(bench, &guest(""), script);
+        assert_eq!(seen, "5 0 38\n0 95 0\n3 95 95\n22 95 22\n95 22 22\n95 0 95\n95 22\n");
+        let able = guest(", #{ capabilities: [\"SYS_ADMIN\"] }");
+        assert_eq!(called(bench, &able, "print(call(110))"), "11\n");
+        let strict = bench.file(
+            "strict.json",
+            r#"{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "archMap": [
+                   { "architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"] }
+               ], "syscalls": [{ "names": ["@default"], "action": "SCMP_ACT_ALLOW" }] }"#,
+        );
+        let code = format!(
+            "sandbox(\"/\").seccomp(seccomp_profile(\"{}\")).run(\"true\");",
+            strict.display()
+        );
+        let said = bench.recipe(&code).end().failed(125);
+        assert!(said.contains("no program could start: the policy denies `execve`"), "{said}");
+        for (text, wanted) in [
+            ("{", "is no seccomp profile: EOF while parsing"),
+            ("{ \"defaultAction\": \"SCMP_ACT_ALLOW\", \"arch\": 1 }", "unknown field `arch`"),
+            ("{ \"defaultAction\": \"SCMP_ACT_TRAP\" }", "`SCMP_ACT_TRAP` is not supported"),
+        ] {
+            let file = bench.file("wrong.json", text);
+            let code = format!("print(seccomp_profile(\"{}\"));", file.display());
+            for command in ["run", "check"] {
+                let recipe = bench.file("recipe.rhai", &code);
+                let said = bench.nsscript(&[command, recipe.to_str().unwrap()]).end().stderr;
+                assert!(said.contains(wanted), "{command}: {said}");
+            }
+        }
+        let said = bench.recipe("print(seccomp(\"docker.json\"));").end().failed(125);
+        assert!(said.contains("`seccomp_profile(\"docker.json\")`"), "{said}");
+        let said = bench.recipe("print(seccomp_profile(\"/no/such/file\"));").end().failed(125);
+        assert!(said.contains("cannot read `/no/such/file`: no such file"), "{said}");
+    });
+}

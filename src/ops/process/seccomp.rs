@@ -85,17 +85,20 @@ impl Operation for Seccomp {
     }
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 impl Lower for Seccomp {
     fn lower(&self, to: &mut Lowering<'_>) {
         if to.prepared.closure {
             to.push(Call::Seccomp(self.filter().collect()));
             return;
         }
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(1 + 16 * self.filter.len());
         text.push('f');
         for byte in self.filter().flatten() {
-            text.extend([byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)])));
+            text.extend(
+                [byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)])),
+            );
         }
         to.filter = Some(text);
     }

@@ -254,8 +254,7 @@ impl Store {
         let directory = self.held.join("layers").join(name);
         let lock = match sys::share_directory(&directory) {
             Ok(Some(lock)) => lock,
-            Ok(None) => return Ok(None),
-            Err(errno) if errno.code() == libc::ENOENT => return Ok(None),
+            Ok(None) | Err(Errno::MISSING) => return Ok(None),
             Err(errno) => return Err(Difference { path: "/".into(), error: Some(errno.into()) }),
         };
         // It may have been removed before it was locked.

@@ -178,6 +178,19 @@ pub enum Wanted {
     Any(Vec<i64>),
     /// A number with at least one of the bits of these.
     Bits(Vec<i64>),
+    /// Another number than this.
+    Not(u64),
+    /// This number, of the bits of a mask.
+    Masked {
+        /// The mask.
+        mask: u64,
+        /// The number.
+        value: u64,
+    },
+    /// This number or a higher one.
+    AtLeast(u64),
+    /// A lower number.
+    Below(u64),
 }
 
 /// A condition of a rule: an argument, counted from 0, and what it has to be.
@@ -213,13 +226,24 @@ impl Condition {
         };
         // A negative number is one of 64 bits; where the kernel looks at 32, the low ones are enough.
         let bits = |value: i64| value.cast_unsigned();
-        let values = match &self.wanted {
-            Wanted::Any(values) => Values::Any(values.iter().copied().map(bits).collect()),
-            Wanted::Bits(values) => {
-                Values::Bits(values.iter().fold(0, |all, value| all | bits(*value)))
+        let width = width.mask();
+        let (mask, values, negated) = match self.wanted {
+            Wanted::Any(ref values) => {
+                (width, Values::Any(values.iter().copied().map(bits).collect()), false)
             }
+            Wanted::Bits(ref values) => {
+                (width, Values::Bits(values.iter().fold(0, |all, value| all | bits(*value))), false)
+            }
+            Wanted::Not(value) => (width, Values::Any(vec![value]), true),
+            Wanted::Masked { mask, value } if value & !mask == 0 => {
+                (width & mask, Values::Any(vec![value]), false)
+            }
+            Wanted::AtLeast(value) if value <= width => (width, Values::AtLeast(value), false),
+            Wanted::Below(value) if value <= width => (width, Values::AtLeast(value), true),
+            Wanted::Below(_) => (width, Values::AtLeast(0), false),
+            Wanted::Masked { .. } | Wanted::AtLeast(_) => (width, Values::AtLeast(0), true),
         };
-        Ok(Test { argument: self.argument, mask: width.mask(), values })
+        Ok(Test { argument: self.argument, mask, values, negated })
     }
 }
 

@@ -207,6 +207,16 @@ fn siblings(name: &'static str) -> BTreeSet<&'static str> {
     found.filter(|other| is_own(other)).chain([name]).collect()
 }
 
+/// The call with exactly this name, if programs of this machine have it.
+pub fn exact(word: &str) -> Option<&'static str> {
+    known().get(word).copied().filter(|name| is_own(name))
+}
+
+/// Whether a word names a call of any architecture.
+pub fn is_known(word: &str) -> bool {
+    known().contains(word)
+}
+
 /// Whether programs of this machine have a call.
 fn is_own(name: &str) -> bool {
     Architecture::OWN.iter().any(|one| one.numbers().contains_key(name))

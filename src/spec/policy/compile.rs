@@ -31,6 +31,8 @@ pub struct Test {
     pub mask: u64,
     /// What it is compared with.
     pub values: Values,
+    /// Whether the answer is the contrary.
+    pub negated: bool,
 }
 
 /// What an argument is compared with.
@@ -40,6 +42,8 @@ pub enum Values {
     Any(Vec<u64>),
     /// It has at least one of these bits.
     Bits(u64),
+    /// It is this number or a higher one. The mask has no gaps.
+    AtLeast(u64),
 }
 
 /// An instruction: `struct sock_filter`.
@@ -67,6 +71,7 @@ const LOAD: u16 = 0x20;
 const JUMP: u16 = 0x05;
 const AND: u16 = 0x54;
 const IF_EQUAL: u16 = 0x15;
+const IF_ABOVE: u16 = 0x25;
 const IF_AT_LEAST: u16 = 0x35;
 const IF_BITS: u16 = 0x45;
 const RETURN: u16 = 0x06;
@@ -189,43 +194,64 @@ impl Backwards {
         }
     }
 
+    /// Loads a half of an argument, and the bits of a mask alone.
+    fn load(&mut self, test: &Test, of_high: bool, next: usize) -> usize {
+        let mask = if of_high { high(test.mask) } else { low(test.mask) };
+        let next = if mask == u32::MAX { next } else { self.push(AND, mask, None, next) };
+        self.push(LOAD, argument(test.argument, of_high), None, next)
+    }
+
     fn test(&mut self, test: &Test, yes: usize, no: usize) -> usize {
-        let low = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap_or_default();
-        let high = |value: u64| low(value >> 32);
+        let (yes, no) = if test.negated { (no, yes) } else { (yes, no) };
+        let is_wide = high(test.mask) != 0;
         match &test.values {
             Values::Bits(bits) => {
                 let bits = bits & test.mask;
-                let wide = high(bits) != 0;
                 let mut no = no;
-                if wide {
+                if high(bits) != 0 {
                     let place = self.branch(IF_BITS, high(bits), yes, no);
                     no = self.push(LOAD, argument(test.argument, true), None, place);
                 }
                 let place = self.branch(IF_BITS, low(bits), yes, no);
                 self.push(LOAD, argument(test.argument, false), None, place)
             }
-            Values::Any(values) if high(test.mask) == 0 => {
+            Values::AtLeast(value) => {
+                let place = self.branch(IF_AT_LEAST, low(*value), yes, no);
+                let place = self.load(test, false, place);
+                if !is_wide {
+                    return place;
+                }
+                let place = self.branch(IF_EQUAL, high(*value), place, no);
+                let place = self.branch(IF_ABOVE, high(*value), yes, place);
+                self.load(test, true, place)
+            }
+            Values::Any(values) if !is_wide => {
                 let mut place = no;
                 for value in values.iter().rev() {
                     place = self.branch(IF_EQUAL, low(*value & test.mask), yes, place);
                 }
-                if test.mask != LOW {
-                    place = self.push(AND, low(test.mask), None, place);
-                }
-                self.push(LOAD, argument(test.argument, false), None, place)
+                self.load(test, false, place)
             }
             Values::Any(values) => {
                 let mut place = no;
-                for value in values.iter().rev() {
-                    let second = self.branch(IF_EQUAL, low(*value), yes, place);
-                    let second = self.push(LOAD, argument(test.argument, false), None, second);
-                    let first = self.branch(IF_EQUAL, high(*value), second, place);
-                    place = self.push(LOAD, argument(test.argument, true), None, first);
+                for value in values.iter().map(|value| value & test.mask).rev() {
+                    let second = self.branch(IF_EQUAL, low(value), yes, place);
+                    let second = self.load(test, false, second);
+                    let first = self.branch(IF_EQUAL, high(value), second, place);
+                    place = self.load(test, true, first);
                 }
                 place
             }
         }
     }
+}
+
+fn low(value: u64) -> u32 {
+    u32::try_from(value & LOW).unwrap_or_default()
+}
+
+fn high(value: u64) -> u32 {
+    low(value >> 32)
 }
 
 #[cfg(test)]
@@ -251,6 +277,7 @@ mod tests {
                 AND => loaded &= value,
                 IF_EQUAL => place += jump(loaded == value),
                 IF_AT_LEAST => place += jump(loaded >= value),
+                IF_ABOVE => place += jump(loaded > value),
                 IF_BITS => place += jump(loaded & value != 0),
                 RETURN => return value,
                 other => panic!("{other:#x}"),
@@ -268,8 +295,9 @@ mod tests {
                 let holds = match &test.values {
                     Values::Any(values) => values.iter().any(|value| value & mask == given),
                     Values::Bits(bits) => given & bits != 0,
+                    Values::AtLeast(least) => given >= *least,
                 };
-                model(if holds { then } else { otherwise }, arguments)
+                model(if holds == test.negated { otherwise } else { then }, arguments)
             }
         }
     }
@@ -302,13 +330,16 @@ mod tests {
             if deepest == 0 || self.below(3) > 0 {
                 return Decision::Return(self.below(5) * 7);
             }
-            let values = match self.below(2) {
+            let masks = [u64::MAX, LOW, 0xf, 0o7777, self.next()];
+            let kind = self.below(3);
+            let mask = masks[usize::try_from(self.below(if kind == 2 { 4 } else { 5 })).unwrap()];
+            let values = match kind {
                 0 => Values::Any((0..=self.below(5)).map(|_| self.argument()).collect()),
-                _ => Values::Bits(self.argument()),
+                1 => Values::Bits(self.argument()),
+                _ => Values::AtLeast(self.argument() & mask),
             };
             let argument = u8::try_from(self.below(6)).unwrap();
-            let mask = [u64::MAX, LOW, 0xf, 0o7777][usize::try_from(self.below(4)).unwrap()];
-            let test = Test { argument, mask, values };
+            let test = Test { argument, mask, values, negated: self.below(2) == 0 };
             let [then, otherwise] = [(); 2].map(|()| Rc::new(self.decision(deepest - 1)));
             Decision::If { test, then, otherwise }
         }

@@ -97,7 +97,6 @@ impl Manifest {
                 // Only root can create devices; a device of the host is an empty file here.
                 (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => Ok(true),
                 (_, Err(error)) => Err(error),
-                (Kind::File { hash: None, .. }, _) => Ok(false),
                 (Kind::Directory { opaque }, Ok(found)) => {
                     names.entry(path.clone()).or_default();
                     if found.is_dir() && looks(&found, &item) {
@@ -109,7 +108,7 @@ impl Manifest {
                 (Kind::Symlink(says), Ok(found)) if found.is_symlink() => {
                     fs::read_link(&place).map(|found| found == *says)
                 }
-                (Kind::Symlink(_), Ok(_)) => Ok(false),
+                (Kind::Symlink(_) | Kind::File { hash: None, .. }, Ok(_)) => Ok(false),
                 (Kind::HardLink(_), Ok(found)) => Ok(found.is_file() && found.nlink() > 1),
                 (Kind::File { size, hash: Some(hash) }, Ok(found)) => {
                     let same = found.is_file() && found.len() == *size && looks(&found, &item);

@@ -3,18 +3,26 @@
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 
 use super::invalid;
-use crate::diag::Report;
+use crate::diag::{Report, quoted};
+use crate::json::SeccompProfile;
 use crate::ops::{Sandbox, Seccomp};
-use crate::script::binding::argument::{Argument, ArgumentError, a_kind};
+use crate::run::Errno;
+use crate::script::binding::argument::{Argument, ArgumentError, HostPath, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{CallAction, Condition, Policy, Ruled, Wanted, constant};
+use crate::spec::{
+    CallAction, Capabilities, Circumstances, Condition, Policy, Ruled, Wanted, constant,
+};
+
+/// The largest profile.
+const LARGEST: u64 = 1 << 20;
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["policy.rs";
     fn seccomp = preset,
+    fn seccomp_profile,
     fn allow,
     fn deny,
     fn log,
@@ -70,21 +78,24 @@ impl Argument for Values {
         let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
         let wrong = ArgumentError::Type { wanted: Self::KIND, given };
         let Some(value) = value else { return Err(wrong) };
-        let wanted = match value.read_lock::<Map>() {
+        let (make, numbers): (fn(Vec<i64>) -> Wanted, _) = match value.read_lock::<Map>() {
             Some(map) if map.len() == 1 && map.contains_key("bits") => {
-                Wanted::Bits(Self::numbers(&map["bits"])?)
+                (Wanted::Bits, Self::numbers(&map["bits"])?)
             }
             Some(_) => return Err(wrong),
-            None => Wanted::Any(Self::numbers(&value)?),
+            None => (Wanted::Any, Self::numbers(&value)?),
         };
-        match &wanted {
-            Wanted::Any(values) | Wanted::Bits(values) if values.is_empty() => Err(wrong),
-            Wanted::Any(_) | Wanted::Bits(_) => Ok(Self(wanted)),
-        }
+        if numbers.is_empty() { Err(wrong) } else { Ok(Self(make(numbers))) }
     }
 }
 
 options! {
+    /// How to read a profile.
+    struct Reading {
+        /// the capabilities that the programs can have, which some entries depend on
+        capabilities: Capabilities = "[]",
+    }
+
     /// When a rule counts.
     struct Arguments {
         /// what the first argument has to be: one of numbers or names of constants, or, with
@@ -170,6 +181,65 @@ fn with(
 /// seccomp(2), systemd.exec(5)
 fn preset(call: &Call<'_, '_>, name: String) -> Result<Policy, VerbError> {
     Policy::preset(&name).map_err(|error| invalid(&error, call))
+}
+
+/// Reads a policy from a seccomp profile of docker, podman or the runtime specification of OCI.
+///
+/// Entries depend on `capabilities`, on the machine and on the kernel, as in docker. Names of calls
+/// that this machine lacks are passed over. Of several entries for a call, the last one counts, and
+/// rules that are added later come before them. A call that is newer than all of the profile fails
+/// with ENOSYS, as with runc, unless the profile allows what it does not name.
+///
+/// The actions are `SCMP_ACT_ALLOW`, `_ERRNO`, `_LOG` and `_KILL…`, which always kills the whole
+/// process. Conditions have the width that the kernel uses, which can be less than the 64 bits of
+/// libseccomp. Calls of x32 fail with ENOSYS. Programs of architectures that the profile does not
+/// name are killed.
+///
+/// # Errors
+/// The file cannot be read, or is larger than 1 MiB. It is no profile, or asks for what nsscript does
+/// not do: `SCMP_ACT_NOTIFY`, `_TRACE`, `_TRAP`, flags that change something. A condition is about a
+/// pointer. An entry that denies names an unknown call.
+///
+/// # Example
+/// ```rhai
+/// let place = `${scratch()}/profile.json`;
+/// save(place, to_json(#{
+///     defaultAction: "SCMP_ACT_ALLOW",
+///     syscalls: [#{ names: ["uname"], action: "SCMP_ACT_ERRNO", errnoRet: 38 }],
+/// }));
+/// let filtered = sandbox("/").seccomp(seccomp_profile(place));
+/// assert(filtered.output("uname", #{ check: false }).code != 0);
+/// ```
+/// # See
+/// seccomp(2), seccomp_rule_add(3), `container`
+fn seccomp_profile(
+    call: &Call<'_, '_>,
+    path: HostPath,
+    options: Reading,
+) -> Result<Policy, VerbError> {
+    let shown = path.0.to_string_lossy();
+    let unread = |errno: Errno| {
+        let mut report = Report::error(format!("cannot read {}: {errno}", quoted(&shown)));
+        report.facts.errno = Some(errno.code());
+        report.facts.source = Some(shown.to_string());
+        call.fail(report)
+    };
+    if call.effects().metadata(&path.0).map_err(unread)?.is_none() {
+        // A run would have made it.
+        return Policy::preset("none").map_err(|error| invalid(&error, call));
+    }
+    let bytes = call.effects().read_file(&path.0, LARGEST).map_err(unread)?;
+    let wrong = |problem: &str| {
+        call.fail(Report::error(format!("{} is no seccomp profile: {problem}", quoted(&shown))))
+    };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is no UTF-8"))?;
+    let profile = SeccompProfile::read(&text).map_err(|problem| wrong(&problem))?;
+    let circumstances = Circumstances {
+        capabilities: options.capabilities.unwrap_or_default(),
+        kernel: call.context.runner.host().kernel,
+    };
+    let made = Policy::of_profile(profile, circumstances, call.origin().as_ref());
+    made.map_err(|error| invalid(&error, call))
 }
 
 /// Allows system calls. Of several rules for a call, the last one counts.
