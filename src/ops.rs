@@ -388,7 +388,7 @@ operations! {
     }
     carried { NewSession KeepSession PassFd Limit Seccomp Execute }
     own {
-        BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
-        Start Join RawAction
+        BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps
+        MapMount Name Start Join RawAction
     }
 }

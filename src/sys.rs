@@ -81,6 +81,7 @@ pub use loop_device::{LoopDevice, LoopError, LoopSettings, attach_loop, attached
 pub use memory::{Heap, memory_in_use};
 pub use memory_file::shown_in_proc;
 pub use mount_id::mount_id;
+pub use mount_tree::id_mapped;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use passed::{Referred, of_caller, referred};

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command as Host;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,6 +92,19 @@ fn threads_start_sandboxes_at_the_same_time() {
             }
         });
     });
+}
+
+#[test]
+fn files_of_a_bind_keep_the_numbers_of_their_owners() {
+    let directory = std::env::temp_dir().join(format!("nsscript-idmap-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let own = fs::metadata(&directory).unwrap().uid();
+    // Ids that are the same need no mapping, which only root may do.
+    let sandbox = Sandbox::host_view().user(own).group(fs::metadata(&directory).unwrap().gid());
+    let bound = sandbox.bind_with(&directory, "/mnt", BindOptions::new().idmap(true));
+    let output = bound.command("stat").args(["-c", "%u", "/mnt"]).output().unwrap();
+    fs::remove_dir(&directory).unwrap();
+    assert_eq!(text(&output), format!("{own}\n"));
 }
 
 #[test]

@@ -66,6 +66,14 @@ impl BindOptions {
         self
     }
 
+    /// Whether files of id N on the host belong to id N of the sandbox, if its map gives N another
+    /// id. Default: no.
+    #[must_use]
+    pub fn idmap(mut self, idmap: bool) -> Self {
+        self.0.idmap = idmap;
+        self
+    }
+
     /// Whether mounts below the source are bound with it. Default: yes.
     #[must_use]
     pub fn recursive(mut self, recursive: bool) -> Self {

@@ -186,8 +186,11 @@ fn mounts_anew(to: &mut Planning<'_>, origin: Option<&Origin>) {
         let place = match leaves {
             Leaves::Bound { target, attributes, .. } => {
                 of_host.push(target.clone());
-                // Devices are those of every sandbox, and of no file system that could be changed.
-                if !attributes.read_only {
+                // Devices are those of every sandbox, and of no file system that could be changed. The
+                // kernel locks what other binds inherit from the host, but nothing of a copy that was
+                // made there.
+                let is_copy = matches!(action, Op::Bound(bound) if bound.mapped.is_some());
+                if !attributes.read_only && !is_copy {
                     continue;
                 }
                 target

@@ -46,6 +46,8 @@ pub struct Prepared<'a> {
     pub changes: Option<&'a OwnDirectory>,
     /// The mounts of images, by descriptor.
     pub images: &'a [i32],
+    /// The copies of mounts with mapped ids, by descriptor.
+    pub mapped: &'a [i32],
     /// The call that connects the standard streams.
     pub streams: Call,
     /// The caller's ids, which differ if the session has a user namespace.

@@ -20,6 +20,12 @@ pub struct Maps {
 }
 
 impl Maps {
+    /// Whether every mapped user and group has the same number inside and outside.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.users.is_identity() && self.groups.is_identity()
+    }
+
     /// Whether user 0 of the machine is mapped.
     #[must_use]
     pub fn maps_root(&self) -> bool {

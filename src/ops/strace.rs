@@ -7,6 +7,7 @@ use std::fmt;
 use super::Maps;
 use crate::diag::c_literal;
 use crate::spec::Command;
+pub(in crate::ops) use prepared::map_ids;
 pub use prepared::prepared;
 
 /// A system call in the notation of strace(1).

@@ -95,6 +95,7 @@ impl Plan {
                     attributes,
                     usual: MountAttributes::DATA,
                     recursive: true,
+                    mapped: None,
                     create: *create,
                 };
                 planned.action = bind.into();

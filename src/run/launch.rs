@@ -5,6 +5,7 @@ pub(super) mod closure;
 pub(super) mod copier;
 pub(super) mod exit;
 pub(super) mod fallback;
+mod id_mapped;
 pub(super) mod join;
 pub(super) mod launcher;
 pub(super) mod listener;
@@ -23,6 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use self::id_mapped::map_mount;
 use self::launcher::Launcher;
 use self::lower::{Lowered, Supplies, lower};
 use self::process::Holds;
@@ -62,7 +64,7 @@ pub(super) fn ready(
     let (mut layers, mut directories) = (Vec::new(), Vec::new());
     let mut changes = None;
     let mut holds = Holds::default();
-    let (mut enter, mut images) = (Vec::new(), Vec::new());
+    let (mut enter, mut images, mut mapped) = (Vec::new(), Vec::new(), Vec::new());
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side == Side::Parent {
             launcher.before_action(plan, index)?;
@@ -86,6 +88,7 @@ pub(super) fn ready(
             Own::AttachImage(image) => {
                 images.push(attach_image(launcher, image, plan, index)?);
             }
+            Own::MapMount(map) => mapped.push(map_mount(launcher, map, plan, index)?),
             Own::EnterNetwork(EnterNetwork(network)) => {
                 enter.push(enter_network(network, planned)?);
             }
@@ -127,9 +130,10 @@ pub(super) fn ready(
     holds.copy = token;
     let copy = directory.map(|directory| own_directory(&directory)).transpose();
     let copy = copy.map_err(|report| report.at(request.origin.clone()))?;
-    let mounts: Vec<_> = images.iter().map(AsRawFd::as_raw_fd).collect();
+    let numbers = |mounts: &[OwnedFd]| mounts.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>();
     let supplies = Supplies {
-        images: &mounts,
+        images: &numbers(&images),
+        mapped: &numbers(&mapped),
         layers: &directories,
         copy: copy.as_ref(),
         changes: changes.as_ref(),
@@ -145,6 +149,7 @@ pub(super) fn ready(
     }
     lowered.program.enter = enter;
     lowered.program.given = images;
+    lowered.program.given.append(&mut mapped);
     lowered.program.step = launcher.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
 }

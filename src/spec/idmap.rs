@@ -158,6 +158,12 @@ impl IdMap {
         })
     }
 
+    /// Whether every mapped id has the same number inside and outside.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.ranges.iter().all(|range| range.inside == range.outside)
+    }
+
     /// The only range, if it maps one id and the map has no others.
     #[must_use]
     pub fn one(&self) -> Option<IdRange> {

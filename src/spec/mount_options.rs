@@ -4,6 +4,7 @@ use super::MountAttributes;
 
 /// The options of a bind mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct BindOptions {
     /// Its attributes.
     pub attributes: MountAttributes,
@@ -11,6 +12,8 @@ pub struct BindOptions {
     pub optional: bool,
     /// Mounts below the source are bound with it.
     pub recursive: bool,
+    /// Files of id N on the host belong to id N of the sandbox.
+    pub idmap: bool,
     /// A missing place is created on the host, if that is where it is missing.
     pub create: bool,
     /// In a dry run: whether the recipe would have created the source, and as a directory.
@@ -20,7 +23,8 @@ pub struct BindOptions {
 impl Default for BindOptions {
     fn default() -> Self {
         let attributes = MountAttributes::default();
-        Self { attributes, optional: false, recursive: true, create: false, made: None }
+        let (recursive, made) = (true, None);
+        Self { attributes, optional: false, recursive, idmap: false, create: false, made }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Copies of mounts, and files beneath the root: the longer steps of [`super::perform`].
 
 use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::c_int;
 
-use super::call::{Base, Create, Identity, MountPropagation, Target, Tree};
+use super::call::{Attributes, Base, Create, Identity, MountPropagation, Target, Tree};
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
 use super::mount::{self, MountAttr};
@@ -72,14 +73,18 @@ pub(super) fn copy_of_host(
     was: Option<Identity>,
 ) -> Answer<c_int> {
     let mount = copy(libc::AT_FDCWD, path, recursive, set)?;
-    if let Some(was) = was {
-        let (device, inode, _) = kernel::identify(mount, c"")?;
-        if (device, inode) != (was.device, was.inode) {
-            let errno = Errno::new(libc::ESTALE);
-            return Err(CallError { syscall: Syscall::OpenTree, errno });
-        }
-    }
+    check_identity(mount, was)?;
     Ok(mount)
+}
+
+/// Refuses a copy of another file than the one that was examined before.
+fn check_identity(mount: c_int, was: Option<Identity>) -> Answer<()> {
+    let Some(was) = was else { return Ok(()) };
+    let (device, inode, _) = kernel::identify(mount, c"")?;
+    if (device, inode) == (was.device, was.inode) {
+        return Ok(());
+    }
+    Err(CallError { syscall: Syscall::OpenTree, errno: Errno::new(libc::ESTALE) })
 }
 
 /// Copies the mounts at `path` without attaching them. Attributes are set on all of them at once,
@@ -92,6 +97,36 @@ pub(super) fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<
         let attr = MountAttr { set, ..MountAttr::default() };
         mount::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
     }
+    Ok(mount)
+}
+
+/// A copy of the mounts at `path` that is attached nowhere, in which the ids of files are mapped
+/// like those of the user namespace `users`. It is private: its mounts are no peers of the host's.
+///
+/// # Errors
+/// The caller is not root of the user namespace that a file system was mounted in, the file system
+/// cannot map ids (EINVAL), or its ids are mapped already (EPERM). ESTALE if another file than `was`
+/// is at `path`.
+pub fn id_mapped(
+    path: &CStr,
+    was: Option<Identity>,
+    recursive: bool,
+    set: Attributes,
+    users: BorrowedFd<'_>,
+) -> Result<OwnedFd, CallError> {
+    const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
+    let mount = copy(libc::AT_FDCWD, path, recursive, 0)?;
+    // SAFETY: open_tree has given a new descriptor that nobody owns.
+    let mount = unsafe { OwnedFd::from_raw_fd(mount) };
+    check_identity(mount.as_raw_fd(), was)?;
+    let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let attr = MountAttr {
+        set: set.bits() | MOUNT_ATTR_IDMAP,
+        propagation: libc::MS_PRIVATE,
+        userns: u64::from(users.as_raw_fd().cast_unsigned()),
+        ..MountAttr::default()
+    };
+    mount::mount_setattr(mount.as_raw_fd(), c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
     Ok(mount)
 }
 

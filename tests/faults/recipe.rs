@@ -70,6 +70,7 @@ pub static RECIPES: &[Recipe] = &[
         options: &["--host"],
         ..PLAIN
     },
+    Recipe { name: "id_mapped", text: text!("id_mapped"), is_of_root: true, ..PLAIN },
     Recipe {
         name: "image",
         text: text!("image"),

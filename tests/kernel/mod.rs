@@ -17,6 +17,7 @@ mod files;
 mod filesystems;
 mod filters;
 mod hints;
+mod id_mapped;
 mod id_maps;
 mod identity;
 mod joining;

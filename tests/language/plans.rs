@@ -332,6 +332,22 @@ fn ranges_of_ids() {
 }
 
 #[test]
+fn ids_of_a_bind_that_are_mapped() {
+    let idmap = BindOptions { idmap: true, ..BindOptions::default() };
+    let mapped = vec![
+        What::MapUser(range(0, 100_000, 65_536)),
+        What::MapGroup(range(0, 200_000, 65_536)),
+        bind("/srv/data", "/data", idmap),
+        bind("/srv/data/report", "/report", BindOptions { recursive: false, ..idmap }),
+    ];
+    let mapped = sandbox(Root::Empty, mapped);
+    golden("id_mapped", &mapped);
+    assert!(mapped.to_string().contains("/data, with its ids"), "{mapped}");
+    // For root, whose only id is 0 inside as well, there is nothing to map.
+    golden("id_mapped_own", &sandbox(Root::Empty, vec![bind("/srv/data", "/data", idmap)]));
+}
+
+#[test]
 fn ids_that_one_may_not_map() {
     let steps = vec![
         What::MapUser(range(0, 100_000, 65_537)),

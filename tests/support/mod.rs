@@ -22,7 +22,7 @@ mod user;
 pub use bench::Bench;
 pub use host::{marked_processes, mounts};
 pub use launch::{Launch, may_mount, may_mount_as_root};
-pub use need::{have, have_clock_offsets, missing, which};
+pub use need::{have, have_clock_offsets, maps_ids, missing, which};
 pub use running::{Ended, Running};
 pub use screen::Screen;
 pub use user::{User, as_each_user};

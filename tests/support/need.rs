@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Says that something could not be tested; where `NSSCRIPT_REQUIRE` is 1, that is a failure.
 pub fn missing(what: &str) {
@@ -22,17 +23,41 @@ pub fn have(programs: &[&str]) -> bool {
     absent.is_none()
 }
 
-/// Whether a program enters a time namespace, so that its clocks can differ: Linux 6.6. Says so where
-/// not.
-pub fn have_clock_offsets() -> bool {
+/// The version of Linux.
+fn linux() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
     let mut number = || numbers.next().and_then(|text| text.parse().ok()).unwrap_or(0_u32);
-    let is_new = (number(), number()) >= (6, 6);
+    (number(), number())
+}
+
+/// Whether a program enters a time namespace, so that its clocks can differ: Linux 6.6. Says so where
+/// not.
+pub fn have_clock_offsets() -> bool {
+    let is_new = linux() >= (6, 6);
     if !is_new {
         missing("Linux 6.6, for clocks");
     }
     is_new
+}
+
+/// Whether the kernel maps the ids of files in the file system at `path`: mount_setattr(2), "ID-mapped
+/// mounts". Says so where not.
+pub fn maps_ids(path: &Path) -> bool {
+    let kind = Command::new("stat").args(["-f", "-c", "%T"]).arg(path).output();
+    let kind = String::from_utf8(kind.expect("stat(1) is installed").stdout).unwrap();
+    let since = match kind.trim() {
+        "ext2/ext3" | "xfs" | "msdos" => Some((5, 12)),
+        "btrfs" => Some((5, 15)),
+        "f2fs" => Some((5, 18)),
+        "tmpfs" => Some((6, 3)),
+        _ => None,
+    };
+    let maps = since.is_some_and(|since| linux() >= since);
+    if !maps {
+        missing(&format!("a file system that maps ids, at {}: {}", path.display(), kind.trim()));
+    }
+    maps
 }
 
 /// Where a program is.

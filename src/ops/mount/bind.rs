@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{bound, created, kernel, made};
+use super::{MapMount, bound, created, kernel, made};
 use crate::diag::Origin;
 use crate::ops::lowering::path;
 use crate::ops::words::{host, in_root, place, sh};
@@ -17,6 +17,13 @@ use crate::sys::{Call, Create, Identity, Tree};
 
 /// The identity of a source: device and inode.
 pub type FileId = (u64, u64);
+
+/// How a sentence states that ids are mapped.
+const MAPPED: &str = ", with its ids";
+
+pub(super) fn identity((device, inode): FileId) -> Identity {
+    Identity { device, inode }
+}
 
 /// A requested bind of a file or directory of the host at a place inside.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,12 +43,13 @@ impl Asking for Bind {
 
     fn say(&self) -> String {
         let Self { source, target, options } = self;
-        let BindOptions { attributes, recursive, optional, create, made: _ } = *options;
+        let BindOptions { attributes, recursive, optional, idmap, create, made: _ } = *options;
         let differing = attributes.differing(MountAttributes::default());
         let alone = if recursive { "" } else { ", without submounts" };
         let optional = if optional { ", if it exists" } else { "" };
+        let idmap = if idmap { MAPPED } else { "" };
         let made = created(create);
-        format!("bind {} on {target}{differing}{alone}{optional}{made}", source.display())
+        format!("bind {} on {target}{differing}{alone}{idmap}{optional}{made}", source.display())
     }
 
     fn changes(&self) -> Changes {
@@ -83,7 +91,13 @@ impl Asking for Bind {
         let BindOptions { attributes, recursive, .. } = *options;
         let usual = MountAttributes::default();
         let (source, target) = (source.clone(), target.clone());
-        let bound = Bound { source, id, directory, target, attributes, usual, recursive, create };
+        let mapped = options.idmap && !to.maps.is_identity();
+        let mapped = mapped.then(|| {
+            let maps = to.maps.clone();
+            MapMount { source: source.clone(), id, attributes, recursive, maps }.plan(to, origin)
+        });
+        let bound =
+            Bound { source, id, directory, target, attributes, usual, recursive, mapped, create };
         to.push(bound, origin);
         Ok(())
     }
@@ -106,6 +120,8 @@ pub struct Bound {
     pub usual: MountAttributes,
     /// Whether mounts below the source are included.
     pub recursive: bool,
+    /// The number of the copy that [`MapMount`] makes, if ids are mapped.
+    pub mapped: Option<usize>,
     /// Whether a missing place is created.
     pub create: bool,
 }
@@ -124,30 +140,41 @@ impl Operation for Bound {
     }
 
     fn told(&self) -> Told {
-        let Self { source, id: _, directory, target, attributes, usual, recursive, create } = self;
+        let Self { source, id: _, directory, target, attributes, usual, recursive, mapped, create } =
+            self;
         let differing = attributes.differing(*usual);
         let alone = if *recursive { "" } else { ", without submounts" };
         let at = in_root(target);
         let made = made(&at, *directory, *create);
         // A file has no mounts below it.
         let bound = bound(&sh(source), &at, *attributes, *recursive && *directory);
+        let idmap = if mapped.is_some() { MAPPED } else { "" };
+        let (from, on) = (host(source), place(target));
         Told {
-            sentence: format!("bind {} on {}{differing}{alone}", host(source), place(target)),
+            sentence: format!("bind {from} on {on}{differing}{alone}{idmap}"),
             source: Some(source.to_string_lossy().into_owned()),
             target: Some(target.to_string()),
-            shell: Some(format!("{made}{bound}")),
+            // mount(8) maps ids where it mounts, which only root can, outside of the sandbox.
+            shell: mapped.is_none().then(|| format!("{made}{bound}")),
         }
     }
 }
 
 impl Lower for Bound {
     fn lower(&self, to: &mut Lowering<'_>) {
-        let Self { source, id, directory, target, attributes, recursive, create, usual: _ } = self;
-        let id = id.map(|(device, inode)| Identity { device, inode });
-        to.push(Call::OpenTree {
-            tree: Tree::Host(path(source), id),
-            recursive: *recursive,
-            set: kernel(*attributes),
+        let Self { source, id, directory, target, attributes, recursive, mapped, create, usual: _ } =
+            self;
+        to.push(match mapped {
+            // Without a descriptor, attaching it fails.
+            Some(number) => {
+                let mount = to.prepared.mapped.get(*number).copied().unwrap_or(-1);
+                Call::UseGiven { mount }
+            }
+            None => Call::OpenTree {
+                tree: Tree::Host(path(source), id.map(identity)),
+                recursive: *recursive,
+                set: kernel(*attributes),
+            },
         });
         let made = if *directory { Create::Directory } else { Create::File };
         to.attach(target, if *create { made } else { Create::Nothing });

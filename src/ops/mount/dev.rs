@@ -174,6 +174,7 @@ pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
         attributes: DEVICES_WORK,
         usual: DEVICES_WORK,
         recursive: true,
+        mapped: None,
         create: true,
     }
 }

@@ -110,6 +110,13 @@ impl Asking for Propagation {
             return Ok(());
         };
         let bound = bound.clone();
+        if bound.mapped.is_some() {
+            let shown = quoted(target.as_str());
+            let message = format!("{shown} cannot be a slave: its ids are mapped");
+            let report = Report::error(message).note("later mounts of the host would not be");
+            to.reports.push(report.hint("leave this line out").at(origin.cloned()));
+            return Ok(());
+        }
         if let Some(report) = apart(to, &bound) {
             to.reports.push(report.at(origin.cloned()));
             return Ok(());

@@ -81,6 +81,16 @@ fn set_attributes(what: &str, flags: &str, set: Attributes) -> Called {
     call(format!("mount_setattr({what}, \"\", {flags}, {{attr_set={set}}}, 32)"))
 }
 
+/// mount_setattr(2) that maps the ids of a copy, sets attributes and makes it private.
+pub(in crate::ops) fn map_ids(recursive: bool, set: Attributes) -> Called {
+    let recursion = if recursive { "|AT_RECURSIVE" } else { "" };
+    let set = if set == Attributes::NONE { String::new() } else { format!("|{}", attributes(set)) };
+    call(format!(
+        "mount_setattr(mount, \"\", AT_EMPTY_PATH{recursion}, {{attr_set=MOUNT_ATTR_IDMAP{set}, \
+         propagation=MS_PRIVATE, userns_fd=fd}}, 32)"
+    ))
+}
+
 /// openat2(2) of a path beneath the root.
 fn beneath(path: &CStr, flags: &str, gives: &str) -> Called {
     call(format!("openat2(root, {}, {{flags={flags}, {RESOLVE}}}, 24)", c(path))).giving(gives)

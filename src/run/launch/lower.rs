@@ -32,6 +32,8 @@ pub(in crate::run) struct Supplies<'a> {
     pub changes: Option<&'a OwnDirectory>,
     /// The mounts of images, by descriptor.
     pub images: &'a [i32],
+    /// The copies of mounts with mapped ids, by descriptor.
+    pub mapped: &'a [i32],
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
@@ -68,7 +70,8 @@ pub(in crate::run) fn lower_joining(
     supplies: Supplies<'_>,
     before: Vec<Call>,
 ) -> Lowered {
-    let Supplies { layers, copy, changes, images, streams, own, gated, kernel: _ } = supplies;
+    let Supplies { layers, copy, changes, images, mapped, streams, own, gated, kernel: _ } =
+        supplies;
     let connects = |planned: &Planned| match &planned.action {
         Op::Connect(connect) => connect.0 == Streams::Terminal,
         _ => false,
@@ -78,6 +81,7 @@ pub(in crate::run) fn lower_joining(
         copy,
         changes,
         images,
+        mapped,
         streams: streams.call(),
         own,
         gated,

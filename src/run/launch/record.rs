@@ -133,6 +133,7 @@ impl Record {
                 | Op::MapOwnIds(_)
                 | Op::BecomeMapped(_)
                 | Op::PrepareMaps(_)
+                | Op::MapMount(_)
                 | Op::MakePrivate(_)
                 | Op::CoverRoot(_)
                 | Op::Extend(_)

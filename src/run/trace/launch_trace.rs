@@ -9,7 +9,7 @@ use super::explain::Explained;
 use crate::diag::Report;
 use crate::ops::clone_flags;
 use crate::ops::{
-    Assembled, AttachImage, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped,
+    Assembled, AttachImage, Called, Entry, Layer, MapMount, Maps, Op, Told, clone3, make_mapped,
     prepared as traced,
 };
 use crate::plan::{Plan, Planned, Side};
@@ -51,8 +51,10 @@ impl LaunchTrace<'_> {
         let failed = made.err().map(|failed| (self.action_of(failed, &program.calls), failed));
         for (index, planned) in self.plan.actions.iter().enumerate() {
             // These were reported when they were performed.
-            if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_) | Op::AttachImage(_))
-            {
+            if matches!(
+                planned.action,
+                Op::BuildLayer(_) | Op::PrepareMaps(_) | Op::AttachImage(_) | Op::MapMount(_)
+            ) {
                 continue;
             }
             let explained = match planned.action {
@@ -198,20 +200,45 @@ pub(in crate::run) fn report_maps(
     (failed, elapsed): (Option<&MapError>, Duration),
 ) {
     trace.explain(|| {
-        let session = trace.session();
-        let calls = if trace.host().is_root() || session.has_user_namespace() {
-            let users = session.translate(&maps.users, true);
-            let groups = session.translate(&maps.groups, false);
-            make_mapped(&Maps { users, groups, ..maps.clone() }, true)
-        } else {
-            make_mapped(maps, false)
-        };
+        let calls = preparing(trace, maps);
         let told = Explained { elapsed: Some(elapsed), calls, ..prepared(trace, planned) };
         match failed {
             None => told,
             Some(MapError::Call(error)) => told.failing((error.syscall.name(), error.errno), 0),
             // A helper reports its failure in its own words.
             Some(MapError::Helper(_)) => told.failing(("execve", Errno::PERMISSION), 0),
+        }
+    });
+}
+
+/// The calls that prepare a user namespace.
+fn preparing(trace: &Trace, maps: &Maps) -> Vec<Called> {
+    let session = trace.session();
+    if trace.host().is_root() || session.has_user_namespace() {
+        let users = session.translate(&maps.users, true);
+        let groups = session.translate(&maps.groups, false);
+        make_mapped(&Maps { users, groups, ..maps.clone() }, true)
+    } else {
+        make_mapped(maps, false)
+    }
+}
+
+/// Reports the copy of a mount with mapped ids, and the user namespace with the map if it is made
+/// for that.
+pub(in crate::run) fn report_map_mount(
+    trace: &Trace,
+    planned: &Planned,
+    map: &MapMount,
+    known: bool,
+    (failed, elapsed): (Option<&CallError>, Duration),
+) {
+    trace.explain(|| {
+        let mut calls = if known { Vec::new() } else { preparing(trace, &map.maps) };
+        calls.extend(map.calls());
+        let told = Explained { elapsed: Some(elapsed), calls, ..prepared(trace, planned) };
+        match failed {
+            None => told,
+            Some(error) => told.failing((error.syscall.name(), error.errno), 0),
         }
     });
 }

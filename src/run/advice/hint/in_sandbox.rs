@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Case, Hint, Row, shown, target};
 use crate::diag::{Origin, quoted};
 use crate::host::mountinfo;
-use crate::ops::{At, Backing, Bound, Op, Symlink, Workdir};
+use crate::ops::{At, Backing, Bound, MapMount, Op, Symlink, Workdir};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::row;
 use crate::spec::GuestPath;
@@ -44,6 +44,7 @@ const MAKE: &[Syscall] = &[
 fn source<'a>(case: &Case<'a>) -> Option<&'a Path> {
     match case.action {
         Op::Bound(bind) => Some(&bind.source),
+        Op::MapMount(map) => Some(&map.source),
         _ => None,
     }
 }
@@ -101,7 +102,11 @@ fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
 }
 
 fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
-    let Op::Bound(Bound { source, recursive, .. }) = case.action else { return None };
+    let (Op::Bound(Bound { source, recursive, .. })
+    | Op::MapMount(MapMount { source, recursive, .. })) = case.action
+    else {
+        return None;
+    };
     if *recursive {
         return None;
     }

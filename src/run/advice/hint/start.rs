@@ -3,7 +3,7 @@
 use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
 use crate::ops::raw::Setns;
-use crate::ops::{Maps, Op, PrepareMaps, RawAction};
+use crate::ops::{MapMount, Maps, Op, PrepareMaps, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::spec::{IdMap, Kind, Namespaces};
@@ -46,7 +46,10 @@ fn starts(case: &Case<'_>) -> bool {
     use RawAction::{Clone3, EnterSession, Unshare};
     matches!(
         case.action,
-        Op::Start(_) | Op::PrepareMaps(_) | Op::RawAction(Clone3(_) | Unshare(_) | EnterSession(_))
+        Op::Start(_)
+            | Op::PrepareMaps(_)
+            | Op::MapMount(_)
+            | Op::RawAction(Clone3(_) | Unshare(_) | EnterSession(_))
     )
 }
 
@@ -55,6 +58,7 @@ fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
         Op::MapOwnIds(map) => Some(&map.0),
         Op::PrepareMaps(prepare) => Some(&prepare.0),
+        Op::MapMount(map) => Some(&map.maps),
         Op::RawAction(RawAction::EnterSession(session)) => session.maps.as_ref(),
         _ => None,
     }
@@ -160,7 +164,10 @@ fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
 
 fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
     // If the session has its own user namespace, its map does not matter.
-    let Op::PrepareMaps(PrepareMaps(maps)) = case.action else { return None };
+    let (Op::PrepareMaps(PrepareMaps(maps)) | Op::MapMount(MapMount { maps, .. })) = case.action
+    else {
+        return None;
+    };
     let all = has_all(case, "uid_map", &maps.users) && has_all(case, "gid_map", &maps.groups);
     (!all).then(|| remedy::ids_not_permitted().into())
 }

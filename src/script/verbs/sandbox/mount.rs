@@ -45,6 +45,8 @@ options! {
         suid: bool = "false",
         /// follows symbolic links in it; `false` needs Linux 5.14
         symlinks: bool = "true",
+        /// shows files of id N on the host as files of id N of the sandbox, for root
+        idmap: bool = "false",
         /// creates a missing target on the host, if it is in a writable directory of the host
         create: bool = "false",
     }
@@ -172,17 +174,27 @@ fn one_of(
 /// `create: true`, without following links, and stays there. Device files and set-user-ID bits have no effect by default. The
 /// source is checked before the sandbox starts, and must still be the same file when it is bound.
 ///
+/// With `idmap`, files keep the numbers of their owners: a file of user 1000 on the host belongs to
+/// user 1000 of the sandbox, whatever id of the host the sandbox maps to 1000, and files that its
+/// user 1000 creates belong to user 1000 of the host. The same holds for groups. Files of ids that
+/// the sandbox does not map belong to `nobody`, as in other binds. The mount has the map of the
+/// sandbox's user namespace, like `idmap` of systemd-nspawn and podman. If the sandbox maps every id
+/// to itself or shares the user namespace, there is nothing to map, and the option changes nothing.
+/// Otherwise nsscript must run as root of the machine, and each file system in the source must
+/// support it: ext4, xfs and vfat do, btrfs since Linux 5.15, tmpfs since 6.3; an overlay does not.
+///
 /// # Errors
 /// The source does not exist. The target cannot be created, because it is below a read-only bind or
 /// would be created on the host; or cannot be added, because its directory on the host is closed to
-/// others.
+/// others. With `idmap`: nsscript does not run as root, or a file system does not support it.
 ///
 /// # Example
 /// ```rhai
 /// print(sandbox().bind("/usr", "/usr", #{ read_only: true }).bind("/etc/hostname"));
+/// print(sandbox().map_user(1000, 100000).bind("/srv", "/srv", #{ idmap: true }));
 /// ```
 /// # See
-/// mount(2), open_tree(2), mount_setattr(2)
+/// mount(2), open_tree(2), mount_setattr(2), user_namespaces(7)
 fn bind(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -206,6 +218,7 @@ fn bind(
         },
         optional: options.optional.unwrap_or(false),
         recursive: options.recursive.unwrap_or(true),
+        idmap: options.idmap.unwrap_or(false),
         create: options.create.unwrap_or(false),
         made: call.effects().foreseen(&source.0),
     };
