@@ -288,6 +288,24 @@ fn a_plan_of_a_container_shows_every_part_and_who_asked_for_it() {
     });
 }
 
+#[test]
+fn a_container_with_all_ids_is_in_a_network_of_the_recipe() {
+    as_each_user(|bench| {
+        // The session has all ids, too, from the first network on.
+        let recipe = r#"let root = rootfs().binaries(["sh", "cat"]);
+            sandbox(root).container().sh("cat /proc/self/uid_map");
+            let net = netns().address("lo", "10.9.8.7/32");
+            let guest = sandbox(root).container().network(net);
+            guest.sh("cat /proc/self/uid_map /etc/hosts");
+            guest.sh("cat /etc/hostname");"#;
+        let Some(launch) = with_ids(bench, bench.recipe(recipe)) else { return };
+        let seen = launch.end().succeeded();
+        let inside = seen.lines().filter(|line| line.trim_start().starts_with("0 "));
+        assert_eq!(inside.count(), 2, "{seen}");
+        assert!(seen.ends_with("10.9.8.7 container\ncontainer\n"), "{seen}");
+    });
+}
+
 /// A Debian system in an archive, as mmdebstrap(1) makes it.
 fn debian() -> Option<PathBuf> {
     let file = std::env::var_os("NSSCRIPT_DEBIAN_TAR").map(PathBuf::from);

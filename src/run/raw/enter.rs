@@ -173,7 +173,9 @@ impl RawCalls {
                 CallError { syscall: Syscall::Execve, errno: Errno::PERMISSION }
             }
         })?;
-        raw::done(&Raw::Setns(enter.descriptor.as_fd(), flags::USER))
+        raw::done(&Raw::Setns(enter.descriptor.as_fd(), flags::USER))?;
+        self.users.borrow_mut().forget();
+        Ok(())
     }
 
     /// A directory in memory that is this run's own: it is gone with it.

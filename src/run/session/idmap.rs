@@ -70,6 +70,12 @@ impl UserNamespaces {
         let descriptor = namespace.descriptor().map_err(MapError::Call)?;
         Ok(Enter { descriptor, namespaces: flags::USER })
     }
+
+    /// Forgets all of them, because this process has entered one: a process cannot enter the user
+    /// namespace that it is in, or one beside it.
+    pub fn forget(&mut self) {
+        self.made.clear();
+    }
 }
 
 /// All ids of a user: 0 is the own id, and the subordinate ids follow.
