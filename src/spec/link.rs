@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ValueError;
+use super::{Prefix, ValueError};
 use crate::diag::{closest, list, quoted};
 
 /// Declares an enumeration with a word for each value.
@@ -117,6 +117,16 @@ impl Direction {
 impl IpProtocol {
     /// Every one.
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Icmp, Self::Icmpv6];
+
+    /// Whether it belongs to another version of IP than the network.
+    #[must_use]
+    pub fn is_other_version(self, network: Prefix) -> bool {
+        match self {
+            Self::Icmp => network.address.is_ipv6(),
+            Self::Icmpv6 => network.address.is_ipv4(),
+            Self::Tcp | Self::Udp => false,
+        }
+    }
 
     /// Whether it has ports.
     #[must_use]

@@ -260,6 +260,37 @@ impl fmt::Display for Mac {
     }
 }
 
+/// The port of a well-known service: services(5). The names are those of the registry of IANA.
+#[must_use]
+pub fn named_port(name: &str) -> Option<u16> {
+    let services = [
+        ("ftp", 21),
+        ("ssh", 22),
+        ("telnet", 23),
+        ("smtp", 25),
+        ("domain", 53),
+        ("dns", 53),
+        ("http", 80),
+        ("pop3", 110),
+        ("ntp", 123),
+        ("imap", 143),
+        ("snmp", 161),
+        ("ldap", 389),
+        ("https", 443),
+        ("smtps", 465),
+        ("submission", 587),
+        ("ldaps", 636),
+        ("imaps", 993),
+        ("pop3s", 995),
+        ("nfs", 2049),
+        ("mysql", 3306),
+        ("postgresql", 5432),
+        ("redis", 6379),
+    ];
+    let name = name.to_ascii_lowercase();
+    services.into_iter().find(|(known, _)| *known == name).map(|(_, port)| port)
+}
+
 /// A port, or consecutive ports: `8000-8100`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
@@ -297,9 +328,15 @@ impl PortRange {
             let invalid = ValueError::new(format!("invalid port range {shown}"));
             return Err(match port(text) {
                 Some(number) => invalid.hint(format!("write one port as a number: `{number}`")),
-                None => {
-                    invalid.hint("expected two ports with a dash between them: `\"8000-8100\"`")
-                }
+                None => match named_port(text) {
+                    Some(number) => {
+                        let invalid = ValueError::new(format!("unknown port {shown}"));
+                        invalid.hint(format!("ports are numbers; {text} is usually `{number}`"))
+                    }
+                    None => {
+                        invalid.hint("expected two ports with a dash between them: `\"8000-8100\"`")
+                    }
+                },
             });
         };
         let (Some(first), Some(last)) = (port(first), port(last)) else {

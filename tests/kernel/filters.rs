@@ -192,6 +192,22 @@ fn filters_that_cannot_be_are_refused_with_what_helps() {
                 &["invalid port range `443`", "write one port as a number: `443`"],
             ),
             (
+                r#"netns().allow(#{ protocol: "tcp", port: [80, "https"] });"#,
+                &["unknown port `https`", "https is usually `443`"],
+            ),
+            (
+                r#"netns().block(#{ protocol: "icmpv6", source: "10.0.0.1" });"#,
+                &["icmpv6 is not a protocol of 10.0.0.1/32", "set the protocol to `\"icmp\"`"],
+            ),
+            (
+                r#"netns().allow(#{ protocol: "icmp", destination: "fd00::1" });"#,
+                &["icmp is not a protocol of fd00::1/128", "set the protocol to `\"icmpv6\"`"],
+            ),
+            (
+                r#"netns().allow(#{ source: "server" });"#,
+                &["the option `source` of `allow`: invalid network `server`", "not a name"],
+            ),
+            (
                 r#"netns().block(#{ protocol: "tcp", port: [80, "0-9"] });"#,
                 &["invalid port 0: expected a number from 1 to 65535"],
             ),

@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic, ImmutableString};
 
 use super::argument::{Argument, ArgumentError, a_kind};
 use super::call::Call;
+use crate::diag::quoted;
 use crate::spec::{
     Destination, Direction, InterfaceName, IpProtocol, IpvlanMode, Mac, MacvlanMode, PortRange,
     Prefix, ValueError, address,
@@ -49,6 +50,13 @@ pub struct Subnet(pub Prefix);
 
 impl Subnet {
     fn new(text: &str) -> Result<Self, ValueError> {
+        if !text.contains('/') && text != "default" && address(text).is_err() {
+            let invalid = ValueError::new(format!("invalid network {}", quoted(text)));
+            return Err(invalid.hint(
+                "expected an address such as `\"10.0.0.1\"`, or a network such as \
+                 `\"10.0.0.0/24\"`, not a name",
+            ));
+        }
         match Destination::new(text)? {
             Destination::Network(prefix) => Ok(Self(prefix)),
             Destination::Default => Err(ValueError::new("invalid network `default`")

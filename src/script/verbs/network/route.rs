@@ -174,6 +174,17 @@ fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, VerbError> {
         let report = Report::error(message).hint("write a rule for each version");
         return Err(call.fail_at_key("destination", report));
     }
+    let version = |key, prefix: Option<Prefix>| Some((key, prefix?));
+    let ends = [version("source", source), version("destination", destination)];
+    if let Some((key, protocol, network)) = ends.into_iter().flatten().find_map(|(key, network)| {
+        let protocol = protocol.filter(|it| it.is_other_version(network))?;
+        Some((key, protocol, network))
+    }) {
+        let message = format!("no packet fits: {protocol} is not a protocol of {network}");
+        let other = if network.address.is_ipv4() { "icmp" } else { "icmpv6" };
+        let report = Report::error(message).hint(format!("set the protocol to `\"{other}\"`"));
+        return Err(call.fail_at_key(key, report));
+    }
     let ports = port.map(|ports| ports.0).unwrap_or_default();
     Ok(Packets { input, output, source, destination, protocol, ports, direction: None })
 }
