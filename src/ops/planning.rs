@@ -2,6 +2,7 @@
 
 mod extend;
 mod host_view;
+mod kernel_files;
 mod place;
 
 use std::fmt;

@@ -87,7 +87,7 @@ fn files_directories_and_links_are_added() {
             format!(r#"{SYSTEM}.file("/etc/nsfile", "one\n").file("/etc/nsfile", "two\n")"#);
         assert_eq!(bench.seen(&twice, "cat /etc/nsfile"), "two\n");
         let said = bench.sh(&format!(r#"{SYSTEM}.file("/etc", "")"#), "true").failed(125);
-        assert!(said.contains("cannot create `/etc`"), "{said}");
+        assert!(said.contains("`/etc` is a directory, not a file"), "{said}");
         let said = bench.sh(&format!(r#"{SYSTEM}.directory("/etc")"#), "true").failed(125);
         assert!(said.contains("cannot create `/etc`"), "{said}");
     });

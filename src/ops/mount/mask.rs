@@ -80,7 +80,7 @@ impl Asking for Mask {
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let is_there = if self.optional {
-            to.may_be_there(&self.target)
+            to.may_be_there(&self.target, origin)
         } else {
             to.is_there(&self.target, "mask", origin)
         };

@@ -91,7 +91,7 @@ impl Asking for ReadOnly {
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { target, optional } = self;
         let is_there = if *optional {
-            to.may_be_there(target)
+            to.may_be_there(target, origin)
         } else {
             to.is_there(target, "read_only", origin)
         };

@@ -29,7 +29,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 impl Planning<'_> {
     /// Whether the place, whose path has no links, is in the view of the host itself.
-    fn is_in_view(&self, place: &GuestPath) -> bool {
+    pub(in crate::ops) fn is_in_view(&self, place: &GuestPath) -> bool {
         self.views_host
             && matches!(self.view.holder(place), Some((base, Backing::Host { read_only: true, .. }, _))
                 if base.is_root())
@@ -70,7 +70,7 @@ impl Planning<'_> {
 
     /// The place that a look-up gives, and the kind of file there; reports a failed look-up in the
     /// view.
-    pub(super) fn reached(
+    pub(in crate::ops) fn reached(
         &mut self,
         origin: Option<&Origin>,
         ask: impl Fn(&Lookup<'_>) -> (GuestPath, At),
@@ -93,7 +93,7 @@ impl Planning<'_> {
     ///
     /// # Errors
     /// Why it cannot be extended.
-    fn extended(
+    pub(in crate::ops) fn extended(
         &mut self,
         place: &GuestPath,
         origin: Option<&Origin>,
@@ -153,6 +153,9 @@ impl Planning<'_> {
         let Some((place, at)) = self.reached(origin, |lookup| lookup.reach(&one.path)) else {
             return;
         };
+        if at == At::Unknown && !self.kernel_allows(&one.path, origin) {
+            return;
+        }
         let op = Op::from(Directory { path: place.clone(), ..one.clone() });
         if at != At::Nothing || !self.make(&place, op, origin) {
             self.push(one.clone(), origin);
@@ -164,6 +167,9 @@ impl Planning<'_> {
     pub(in crate::ops) fn make_symlink(&mut self, one: &Symlink, origin: Option<&Origin>) {
         let found = self.reached(origin, |lookup| lookup.reach_itself(&one.path));
         let Some((place, at)) = found else { return };
+        if at == At::Unknown && !self.kernel_allows(&one.path, origin) {
+            return;
+        }
         let op = Op::from(Symlink { path: place.clone(), ..one.clone() });
         if at != At::Nothing || !self.make(&place, op, origin) {
             self.writable(&one.path, origin);
@@ -176,6 +182,16 @@ impl Planning<'_> {
         let Some((place, at)) = self.reached(origin, |lookup| lookup.reach(&one.path)) else {
             return;
         };
+        if at == At::Unknown && !self.kernel_allows(&one.path, origin) {
+            return;
+        }
+        if at == At::Directory && self.is_in_view(&place) {
+            let message = format!("{} is a directory, not a file", quoted(one.path.as_str()));
+            let report = Report::error(message).at(origin.cloned());
+            let hint = format!("give the path of a file in it, or {}", self.elsewhere(&one.path));
+            self.reports.push(report.advise("file_is_directory", hint));
+            return;
+        }
         let file = File { path: place.clone(), ..one.clone() };
         let done = match at {
             At::Nothing => self.make(&place, file.into(), origin),

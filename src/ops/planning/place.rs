@@ -72,6 +72,12 @@ impl Planning<'_> {
             self.reports.push(report.at(origin.cloned()).advise("root_as_place", hint));
             return false;
         }
+        // Links to files of a process are links to files: `/etc/mtab`.
+        let looks =
+            self.is_in_kernel_files(target) || wanted == Presence::File && self.has_kernel_files();
+        if looks && !self.kernel_allows(target, origin) {
+            return false;
+        }
         let Some((base, backing, by)) = self.view.holder(target) else { return true };
         let (path, is_layered) = match backing {
             Backing::Private | Backing::Protected => return true,
@@ -249,6 +255,9 @@ impl Planning<'_> {
         let root = self.view.holder(&GuestPath::root()).map(|(_, backing, _)| backing);
         if !matches!(root, Some(Backing::Host { .. })) {
             let base = self.view.holder(target).map_or("/", |(base, ..)| base.as_str());
+            if base == "/" {
+                return "choose another path".to_owned();
+            }
             return format!("choose a path outside {}", quoted(base));
         }
         let paths = ["/mnt", "/srv", "/media", "/opt"].map(GuestPath::new);
@@ -289,8 +298,9 @@ impl Planning<'_> {
         origin: Option<&Origin>,
     ) -> bool {
         let found = self.lookup(|lookup| lookup.follow(path));
-        if found.at != At::Nothing {
-            return true;
+        let by_kernel = found.at == At::Unknown && self.kernel_lacks(path);
+        if found.at != At::Nothing && !by_kernel {
+            return !self.is_of_each_process(path, &found, origin);
         }
         let shown = quoted(path.as_str());
         let what = match operation {
@@ -317,6 +327,18 @@ impl Planning<'_> {
                     crate::diag::escape(&place.to_string_lossy())
                 ),
             ),
+            (None, None) if by_kernel => {
+                let hint = match operation {
+                    "pin" => "leave it out".to_owned(),
+                    "mask" => {
+                        format!("leave it out, or write `.mask(\"{path}\", #{{ optional: true }})`")
+                    }
+                    _ => format!(
+                        "leave it out, or write `.read_only(\"{path}\", #{{ optional: true }})`"
+                    ),
+                };
+                report.advise("kernel_lacks", hint)
+            }
             (None, None) => report.advise(
                 "not_there_yet",
                 "leave it out, or move this line after the one that creates it",
@@ -327,8 +349,13 @@ impl Planning<'_> {
     }
 
     /// Whether a place to hide or to make read-only may exist: it is not known to be missing.
-    pub(in crate::ops) fn may_be_there(&self, path: &GuestPath) -> bool {
-        self.lookup(|lookup| lookup.follow(path)).at != At::Nothing
+    pub(in crate::ops) fn may_be_there(
+        &mut self,
+        path: &GuestPath,
+        origin: Option<&Origin>,
+    ) -> bool {
+        let found = self.lookup(|lookup| lookup.follow(path));
+        found.at != At::Nothing && !self.is_of_each_process(path, &found, origin)
     }
 
     /// The place that a path leads to.
