@@ -54,6 +54,17 @@ impl Host {
         Some(String::from_utf8_lossy(&text).trim_end().to_owned())
     }
 
+    /// Whether the caller has a controlling terminal, whose input only its processes can insert:
+    /// proc_pid_stat(5), field 7. Without an answer, there could be one.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        let Ok(stat) = self.tree.read(Path::new("/proc/self/stat")) else { return true };
+        let stat = String::from_utf8_lossy(&stat);
+        // The name in parentheses can contain blanks. After it: state, parent, group, session.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        fields.split_whitespace().nth(4) != Some("0")
+    }
+
     /// Whether the caller may create user namespaces, according to the settings of the kernel: the
     /// maximum is not 0, and they are not forbidden for users.
     #[must_use]

@@ -128,6 +128,7 @@ impl Draft<'_> {
         let (done, view) = (planning.actions, planning.view);
         let mut warnings = self.warnings.clone();
         warnings.extend(shadow::shadowed(&done, self.settings.root.origin.as_ref()));
+        warnings.extend(self.settings.warnings.iter().cloned());
         warnings.extend(planning.warnings);
         if new.has(Kind::Mount)
             && let Some(asked) = &self.settings.writable_root

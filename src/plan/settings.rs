@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::names;
-use crate::diag::Origin;
-use crate::host::Host;
+use crate::diag::{Origin, Report};
+use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{Ask, Changes, File, Pod, Sandbox, Step, What};
 use crate::spec::{
     AllIds, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces,
@@ -55,6 +55,8 @@ pub struct Settings {
     pub all_groups: Option<Asked<AllIds>>,
     pub environment: Vec<(String, String)>,
     pub pid1: bool,
+    /// Warnings about steps that replace others.
+    pub warnings: Vec<Report>,
 }
 
 impl Settings {
@@ -83,6 +85,7 @@ impl Settings {
             all_groups: None,
             environment: Vec::new(),
             pid1: false,
+            warnings: Vec::new(),
         };
         for step in sandbox.steps() {
             settings.add(step, host);
@@ -150,6 +153,7 @@ impl Settings {
                     // The later of repeated settings counts.
                     let is_other = |other: &Arc<Step>| match &other.what {
                         What::Ask(other) => other.key() != ask.key() || ask.key().is_none(),
+                    self.warn_of_policy(ask, origin);
                         _ => true,
                     };
                     self.others.retain(is_other);
@@ -162,6 +166,24 @@ impl Settings {
     /// Makes the host's tree a view of its system, unless the recipe asks for the tree as it is.
     fn view_host(&mut self) {
         self.host_view = self.root.value.is_host() && self.writable_root.is_none();
+    /// Warns about a second policy: it replaces the first, and does not add to it.
+    fn warn_of_policy(&mut self, ask: &Ask, origin: Option<&Origin>) {
+        let Ask::Seccomp(policy) = ask else { return };
+        let earlier = self.others.iter().find_map(|step| match &step.what {
+            What::Ask(Ask::Seccomp(earlier)) => Some((earlier, step.origin.as_ref())),
+            _ => None,
+        });
+        if let Some((earlier, by)) = earlier
+            && earlier != policy
+        {
+            let message = "this policy replaces an earlier one, whose rules no longer apply";
+            let report = Report::warning(message).at(origin.cloned());
+            let report = report.related(by, "the earlier policy");
+            let hint = "leave out one of them, or write the rules of both in one policy";
+            self.warnings.push(report.advise("policy_replaced", hint));
+        }
+    }
+
         if self.host_view && self.read_only_root.is_none() {
             self.read_only_root = Some(asked((), self.root.origin.as_ref()));
         }

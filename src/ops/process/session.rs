@@ -119,6 +119,10 @@ impl Asking for KeepSession {
         // Before Linux 6.2, and if this setting is not 0, every process may insert input into the
         // terminal of its session.
         let is_old = to.host.kernel < (6, 2);
+        if !to.host.has_terminal() {
+            to.push(self.clone(), origin);
+            return Ok(());
+        }
         if is_old || to.host.setting("dev/tty/legacy_tiocsti").as_deref() != Some("0") {
             let message = "programs of this sandbox can type into the shell that started nsscript \
                            (TIOCSTI), because they stay at its terminal";

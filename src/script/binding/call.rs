@@ -14,6 +14,7 @@ use super::verb::Verb;
 use crate::diag::{Facts, Origin, Report, quoted};
 use crate::run::{Errno, RunError};
 use crate::script::language::library::STDLIB;
+use crate::spec::Policy;
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
@@ -141,6 +142,9 @@ impl<'c, 'e> Call<'c, 'e> {
             ArgumentError::Type { wanted, given } => {
                 let name = quoted(name);
                 let report = Report::error(format!("{verb} takes {wanted} as {name}, not {given}"));
+                if wanted == <Policy as Argument>::KIND && given == "a string" {
+                    return self.policy_in_quotes(report);
+                }
                 match self.constant_in_quotes() {
                     Some(constant) if given == "a string" => report
                         .hint(format!("write the constant without quotes: {}", quoted(constant))),
@@ -151,6 +155,16 @@ impl<'c, 'e> Call<'c, 'e> {
             ArgumentError::UnknownOption { key, keys } => options::unknown(&verb, &key, keys, self),
             ArgumentError::Option { key, error } => options::wrong(&verb, key, &error, self),
             ArgumentError::Shell(found) => found.report(self),
+        }
+    }
+
+    /// The hint for a string in place of a policy.
+    fn policy_in_quotes(&self, report: Report) -> Report {
+        let text = self.arguments.iter().find(|argument| argument.is_string());
+        let text = text.map(ToString::to_string).unwrap_or_default();
+        match Policy::preset(&text) {
+            Ok(_) => report.hint(format!("write the policy of this name: `seccomp(\"{text}\")`")),
+            Err(_) => report.hint("write a policy, such as `seccomp(\"default\")`"),
         }
     }
 
