@@ -24,8 +24,8 @@ use crate::spec::{GuestPath, Namespaces, NetworkChoice, Outbound, Root, ValueErr
 /// is planned or started, together with everything else that is wrong.
 ///
 /// A new sandbox has all eight namespaces of its own, an empty root, no capabilities, no network
-/// but `lo`, an empty environment and only the descriptors 0 to 2. Its programs end with it, and it
-/// ends with the thread that started it.
+/// but `lo`, an environment with only `PATH`, and only the descriptors 0 to 2. Its programs end with
+/// it, and it ends with the thread that started it.
 ///
 /// ```
 /// use nsscript::Sandbox;

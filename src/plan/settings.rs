@@ -90,6 +90,9 @@ impl Settings {
         for step in sandbox.steps() {
             settings.add(step, host);
         }
+        if settings.environment.iter().all(|(name, _)| name != "PATH") {
+            settings.set_variable("PATH", DEFAULT_PATH);
+        }
         settings.view_host();
         settings.name_servers(host);
         settings

@@ -36,8 +36,11 @@ fn init_shows_nothing_of_the_host() {
     });
 }
 
+/// The only variable that every program has.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
+
 #[test]
-fn the_environment_is_what_was_given() {
+fn the_environment_is_what_was_given_and_a_path() {
     as_each_user(|bench| {
         let env = |guest: &str| {
             let recipe = format!("{guest}.run(\"env\")");
@@ -45,14 +48,15 @@ fn the_environment_is_what_was_given() {
             launch.end().succeeded()
         };
         for (name, guest) in GUESTS {
-            assert_eq!(env(guest), "", "{name}");
+            assert_eq!(env(guest), PATH, "{name}");
         }
         let set = r#".env("A", "1").env(#{ B: 2, C: "x y" }).env("A", "3")"#;
         let seen = env(&format!("{HOST}{set}"));
         let mut lines: Vec<_> = seen.lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, ["A=3", "B=2", "C=x y"]);
-        assert_eq!(env(&format!(r#"{HOST}.keep_env(["KEPT", "UNSET"])"#)), "KEPT=a b\n");
+        assert_eq!(lines, ["A=3", "B=2", "C=x y", PATH.trim_end()]);
+        let kept = env(&format!(r#"{HOST}.keep_env(["KEPT", "UNSET"])"#));
+        assert_eq!(kept, format!("KEPT=a b\n{PATH}"));
         let all = env(&format!(r#"{HOST}.keep_env("all").env("KEPT", "other")"#));
         let has = |line: &str| all.lines().any(|it| it == line);
         assert!(has("KEPT=other") && all.lines().any(|it| it.starts_with("PATH=")), "{all}");
@@ -225,9 +229,9 @@ fn a_program_has_a_session_of_its_own_unless_it_stays_in_that_of_nsscript() {
             print(guest);"#
         );
         let ended = bench.recipe(&recipe).end();
-        let setting = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
+        // Nobody can type where there is no terminal.
         let is_warned = ended.stderr.contains("can type into the shell that started nsscript");
-        assert_eq!(is_warned, setting.ok().as_deref() != Some("0\n"), "{}", ended.stderr);
+        assert!(!is_warned || has_terminal(), "{}", ended.stderr);
         let seen = ended.succeeded();
         assert!(seen.starts_with("0\n0\n0\n"), "{seen}");
         assert!(seen.contains("with `session(false)`, a program has no terminal of its own"));
@@ -236,6 +240,37 @@ fn a_program_has_a_session_of_its_own_unless_it_stays_in_that_of_nsscript() {
         let plan = bench.recipe(&plan).end().succeeded();
         assert!(plan.contains("stay in the session and at the terminal of nsscript"), "{plan}");
         assert!(!plan.contains("start a session"), "{plan}");
+    });
+}
+
+/// Whether the tests have a controlling terminal, which what they start has, too.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+#[test]
+fn a_terminal_that_programs_can_type_into_is_told() {
+    let setting = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
+    as_each_user(|bench| {
+        let recipe = format!("{HOST}.session(false).run(\"true\")");
+        let (_, seen) = bench.recipe(&recipe).at_terminal().end();
+        let is_warned = seen.contains("can type into the shell that started nsscript");
+        assert_eq!(is_warned, setting.as_deref().ok() != Some("0\n"), "{seen}");
+    });
+}
+
+#[test]
+fn a_program_has_a_path_by_default() {
+    as_each_user(|bench| {
+        for guest in ["sandbox(\"/\")", "sandbox(rootfs().binary(\"env\"))"] {
+            assert_eq!(bench.recipe(&format!("{guest}.run(\"env\");")).end().succeeded(), PATH);
+            let own = format!("{guest}.env(\"PATH\", \"/bin:/usr/bin\").run(\"env\");");
+            assert_eq!(bench.recipe(&own).end().succeeded(), "PATH=/bin:/usr/bin\n");
+        }
+        // Programs that join, and those of closures.
+        let others = "let it = sandbox(\"/\").start(\"sleep 60\"); it.run(\"env\");
+            sandbox(\"/\").within(|| exec(\"env\"));";
+        assert_eq!(bench.recipe(others).end().succeeded(), PATH.repeat(2));
     });
 }
 

@@ -127,7 +127,7 @@ fn a_variable_holds_text_numbers_and_booleans() {
 }
 
 #[test]
-fn the_environment_is_empty_but_for_what_is_given() {
+fn the_environment_is_what_is_given_and_a_path() {
     let mut command = nsscript(&[
         "-e",
         r#"
@@ -138,7 +138,8 @@ fn the_environment_is_empty_but_for_what_is_given() {
         "#,
     ]);
     let ran = Ran::of(command.env("KEPT", "2").env("DROPPED", "3"));
-    assert_eq!(ran.printed(), "KEPT=2\nGIVEN=1\n2\nnothing\n");
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    assert_eq!(ran.printed(), format!("KEPT=2\nGIVEN=1\n{path}\n2\nnothing\n"));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn diff(_call: &Call<'_, '_>, sandbox: Sandbox, other: Sandbox) -> String {
     sandbox.diff(&other)
 }
 
-/// Returns a new sandbox: eight new namespaces, no capabilities, an empty environment.
+/// Returns a new sandbox: eight new namespaces, no capabilities, an environment with only `PATH`.
 ///
 /// `root` is a `Rootfs` or a directory of the host; the default is an empty root. Programs see
 /// nothing of the host except what the recipe adds. Changes to the root are discarded when the

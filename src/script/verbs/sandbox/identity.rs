@@ -263,8 +263,9 @@ fn groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: Array) -> Result<Sandbo
 
 /// Sets an environment variable of the program, `env(name, value)`, or several, `env(#{ … })`.
 ///
-/// The environment is empty by default; even `PATH` is not set. Shells have a default `PATH`, but
-/// programs such as dpkg need it to be set.
+/// By default, the environment contains only `PATH`, as in containers and services:
+/// `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`. Programs are looked up there, by
+/// nsscript and by other programs.
 ///
 /// # Errors
 /// A name is empty or contains `=`; a value is not a string, a number or a boolean.
