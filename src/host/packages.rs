@@ -2,6 +2,11 @@
 //!
 //! Only the lists of files that package managers keep as plain text are read: those of dpkg and of
 //! pacman. Nothing is run.
+//!
+//! The database of rpm is not read. Its format is private to rpm, and rpm(8) itself is no way for a
+//! plan, which changes nothing: as root, `rpm -qf` opens the database for writing and leaves files
+//! beside it (`rpmdb.sqlite-wal`, `rpmdb.sqlite-shm`), and it runs the commands in the caller's
+//! `~/.rpmmacros`.
 
 use std::io::Read;
 use std::path::Path;
