@@ -13,6 +13,7 @@ mod lookup;
 mod lowering;
 mod maps;
 mod mount;
+mod name_files;
 pub mod network;
 mod planning;
 mod process;
@@ -38,6 +39,7 @@ pub use lookup::*;
 pub use lowering::*;
 pub use maps::*;
 pub use mount::*;
+pub use name_files::*;
 pub use network::{
     ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, OpenPorts,
     Packets, own_groups,
@@ -373,7 +375,7 @@ macro_rules! operations {
 
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
+    NameFiles Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
     Groups Image KeepCapabilities Name KeepSession PassFd Pin
     Seccomp
 }

@@ -382,6 +382,13 @@ impl Sandbox {
         self.try_with(|| guest(target.as_ref()).map(|target| ops::Pin { target }))
     }
 
+    /// Writes `/etc/hosts` and `/etc/hostname` with the sandbox's own name, unless other methods
+    /// give these files.
+    #[track_caller]
+    pub fn name_files(self) -> Self {
+        self.with(ops::NameFiles)
+    }
+
     // Names, namespaces and the network.
 
     /// Sets the host name, of at most 64 bytes: sethostname(2).

@@ -42,6 +42,8 @@ pub struct Planning<'a> {
     pub root_origin: Option<Origin>,
     /// The initial root.
     pub root: RootOf<'a>,
+    /// The files with the sandbox's own name, and what they say.
+    pub own_names: Vec<(GuestPath, String)>,
     /// The paths on the host of paths inside, after the operations so far.
     pub view: View,
     /// The directories of the view of the host that are extended.

@@ -4,17 +4,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::action::{Planned, Side};
+use super::names;
 use super::settings::Settings;
 use super::shadow;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
-    Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
-    DropCapabilities, EnterNetwork, EnterSandbox, Execute, KeepChanges, Layer, Leaves,
-    LimitCapabilities, LoopbackUp, LowerDir, MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring,
-    NewSession, NoNewPrivileges, Op, OpenPorts, PivotRoot, Planning, PrepareMaps, Presence,
-    ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start, StartInit, StartMaps, Umask, View,
-    device, file_id, own_groups, presence,
+    Ask, Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside,
+    DieWithParent, DropCapabilities, EnterNetwork, EnterSandbox, Execute, KeepChanges, Layer,
+    Leaves, LimitCapabilities, LoopbackUp, LowerDir, MakePrivate, MakeRoot, MapOwnIds, Maps,
+    NewKeyring, NewSession, NoNewPrivileges, Op, OpenPorts, PivotRoot, Planning, PrepareMaps,
+    Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start, StartInit, StartMaps, Umask,
+    View, What, device, file_id, own_groups, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -127,8 +128,8 @@ impl Draft<'_> {
         let planning = self.planning(reports);
         let (done, view) = (planning.actions, planning.view);
         let mut warnings = self.warnings.clone();
-        warnings.extend(shadow::shadowed(&done, self.settings.root.origin.as_ref()));
         warnings.extend(self.settings.warnings.iter().cloned());
+        warnings.extend(shadow::shadowed(&done, self.settings.root.origin.as_ref()));
         warnings.extend(planning.warnings);
         if new.has(Kind::Mount)
             && let Some(asked) = &self.settings.writable_root
@@ -237,6 +238,7 @@ impl Draft<'_> {
                 tree: self.tree.as_deref(),
                 changed: self.settings.keep_changes.is_some(),
             },
+            own_names: names::own(self.settings, self.host),
             view,
             extensions: Vec::new(),
             added: Vec::new(),
@@ -295,6 +297,10 @@ impl Draft<'_> {
         }
         self.settings.read_only_root.is_some()
             && self.settings.inside.iter().all(|step| {
+                // They are covered, and missing ones are added in memory.
+                if matches!(step.what, What::Ask(Ask::NameFiles(_))) {
+                    return true;
+                }
                 let Some(target) = step.what.target() else { return false };
                 let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
                 presence(&self.host.tree, path, below) != Presence::Nothing

@@ -153,10 +153,10 @@ impl Settings {
             What::Ask(ask) => match ask.changes() {
                 Changes::Root => self.inside.push(step.clone()),
                 Changes::Uts | Changes::Program => {
+                    self.warn_of_policy(ask, origin);
                     // The later of repeated settings counts.
                     let is_other = |other: &Arc<Step>| match &other.what {
                         What::Ask(other) => other.key() != ask.key() || ask.key().is_none(),
-                    self.warn_of_policy(ask, origin);
                         _ => true,
                     };
                     self.others.retain(is_other);
@@ -166,9 +166,6 @@ impl Settings {
         }
     }
 
-    /// Makes the host's tree a view of its system, unless the recipe asks for the tree as it is.
-    fn view_host(&mut self) {
-        self.host_view = self.root.value.is_host() && self.writable_root.is_none();
     /// Warns about a second policy: it replaces the first, and does not add to it.
     fn warn_of_policy(&mut self, ask: &Ask, origin: Option<&Origin>) {
         let Ask::Seccomp(policy) = ask else { return };
@@ -187,6 +184,9 @@ impl Settings {
         }
     }
 
+    /// Makes the host's tree a view of its system, unless the recipe asks for the tree as it is.
+    fn view_host(&mut self) {
+        self.host_view = self.root.value.is_host() && self.writable_root.is_none();
         if self.host_view && self.read_only_root.is_none() {
             self.read_only_root = Some(asked((), self.root.origin.as_ref()));
         }
@@ -201,12 +201,25 @@ impl Settings {
         kept.unwrap_or((Capabilities::NONE, None))
     }
 
+    /// Whether the recipe asks for the files with the sandbox's own name.
+    pub fn has_own_names(&self) -> bool {
+        self.inside.iter().any(|step| matches!(step.what, What::Ask(Ask::NameFiles(_))))
+    }
+
+    /// The host name that the sandbox sets.
+    pub fn hostname(&self) -> Option<&str> {
+        self.others.iter().find_map(|step| match &step.what {
+            What::Ask(Ask::Hostname(name)) => Some(name.0.as_str()),
+            _ => None,
+        })
+    }
+
     /// Adds the files for host name look-ups, unless the recipe has its own.
     fn name_servers(&mut self, host: &Host) {
         let Some(network) = &self.network else { return };
         let files = match &network.value {
             NetworkChoice::Joined(joined) => names::of_network(joined),
-            NetworkChoice::Outbound(_) => names::of_host(host),
+            NetworkChoice::Outbound(_) => names::of_host(host, self.has_own_names()),
             NetworkChoice::None | NetworkChoice::Host => Vec::new(),
         };
         let origin = network.origin.clone();

@@ -389,11 +389,15 @@ pub struct JoinedNetwork {
     pub descriptor: Option<Arc<OwnedFd>>,
     /// The contents of /etc/resolv.conf there; `None` if the recipe does not set it.
     pub resolver: Option<String>,
+    /// The addresses that the recipe has given it so far.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl PartialEq for JoinedNetwork {
     fn eq(&self, other: &Self) -> bool {
-        (&self.label, self.inode, &self.resolver) == (&other.label, other.inode, &other.resolver)
+        let Self { label, inode, descriptor: _, resolver, addresses } = self;
+        (label, *inode, resolver, addresses)
+            == (&other.label, other.inode, &other.resolver, &other.addresses)
     }
 }
 

@@ -18,7 +18,7 @@ fn sets(status: &str) -> [&str; 5] {
 }
 
 /// The launch in a world in which a user has subordinate ids; `None` where that is not possible.
-fn with_ids<'b>(bench: &'b Bench, launch: Launch<'b>) -> Option<Launch<'b>> {
+pub fn with_ids<'b>(bench: &'b Bench, launch: Launch<'b>) -> Option<Launch<'b>> {
     if bench.user.is_root() {
         return Some(launch);
     }
@@ -307,7 +307,7 @@ fn a_container_with_all_ids_is_in_a_network_of_the_recipe() {
 }
 
 /// A Debian system in an archive, as mmdebstrap(1) makes it.
-fn debian() -> Option<PathBuf> {
+pub fn debian() -> Option<PathBuf> {
     let file = std::env::var_os("NSSCRIPT_DEBIAN_TAR").map(PathBuf::from);
     if file.is_none() {
         missing("an archive of a Debian system, named by NSSCRIPT_DEBIAN_TAR");

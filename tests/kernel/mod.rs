@@ -24,6 +24,7 @@ mod joining;
 mod limits;
 mod loop_devices;
 mod mount_points;
+mod name_files;
 mod namespaces;
 mod networks;
 mod overlays;

@@ -1,5 +1,7 @@
 //! Addresses of interfaces.
 
+use std::net::IpAddr;
+
 use super::{NetworkOperation, at, ip, of, sent, verb, word};
 use crate::ops::Told;
 use crate::ops::strace::Called;
@@ -14,6 +16,17 @@ pub struct Address {
     pub address: Prefix,
     /// Whether it is taken away.
     pub away: bool,
+}
+
+impl Address {
+    /// Adds the address to a list, or removes it.
+    pub fn note(&self, addresses: &mut Vec<IpAddr>) {
+        let Self { name: _, address: Prefix { address, length: _ }, away } = self;
+        addresses.retain(|other| other != address);
+        if !away && !address.is_loopback() {
+            addresses.push(*address);
+        }
+    }
 }
 
 impl NetworkOperation for Address {

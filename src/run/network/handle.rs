@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::io::Write;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::wire::{NetlinkError, Wire};
@@ -24,6 +25,8 @@ pub struct Network {
     pub(super) wire: RefCell<Option<Rc<Wire>>>,
     /// What /etc/resolv.conf says in sandboxes that are in it.
     resolver: RefCell<Option<String>>,
+    /// The addresses that the recipe has given to its interfaces.
+    addresses: RefCell<Vec<IpAddr>>,
     /// Whether this recipe has made it.
     pub(super) own: bool,
     /// Whether its name was taken away.
@@ -50,6 +53,7 @@ impl Network {
             namespace: Rc::new(namespace),
             wire: RefCell::default(),
             resolver: RefCell::default(),
+            addresses: RefCell::default(),
             own,
             removed: Cell::new(false),
             peers: Peers::default(),
@@ -99,6 +103,7 @@ impl Network {
             inode: self.namespace.inode,
             descriptor: Some(std::sync::Arc::new(sys::duplicate(self.namespace.descriptor())?)),
             resolver: self.resolver.borrow().clone(),
+            addresses: self.addresses.borrow().clone(),
         })
     }
 
@@ -139,7 +144,11 @@ impl Network {
             NetworkWay::Rule(rule) => filter::perform(&self.rules()?, rule),
             NetworkWay::Message(message) => {
                 let other = other.map(|other| other.namespace.descriptor());
-                message::perform(&*self.wire()?, message, other)
+                message::perform(&*self.wire()?, message, other)?;
+                if let NetworkAction::Address(address) = action {
+                    address.note(&mut self.addresses.borrow_mut());
+                }
+                Ok(())
             }
             NetworkWay::Own(own) => match own {
                 OwnChange::Forward(_) => Ok(self.forward()?),

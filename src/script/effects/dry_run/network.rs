@@ -1,5 +1,6 @@
 //! Networks in a dry run.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rhai::Dynamic;
@@ -21,6 +22,22 @@ impl DryRun {
     fn note_network(&self, label: &str, action: impl Into<NetworkAction>, call: &Call<'_, '_>) {
         let action = Box::new(action.into());
         self.note(InNetwork { network: label.to_owned(), action }, call);
+    }
+
+    /// The addresses that a run would have given to a network.
+    fn addresses(&self, label: &str) -> Vec<IpAddr> {
+        let mut addresses = Vec::new();
+        for effect in self.effects.borrow().iter() {
+            if let Effect::Raw { planned, .. } = effect
+                && let Op::RawAction(RawAction::InNetwork(InNetwork { network, action })) =
+                    &planned.action
+                && network == label
+                && let NetworkAction::Address(address) = &**action
+            {
+                address.note(&mut addresses);
+            }
+        }
+        addresses
     }
 
     /// The names of the networks that a run would have made, and whether they are the recipe's.
@@ -106,7 +123,8 @@ impl NetworkEffects for DryRun {
             return joined(network, call);
         }
         let label = network.label.clone();
-        Ok(JoinedNetwork { label, inode: 0, descriptor: None, resolver: None })
+        let addresses = self.addresses(&label);
+        Ok(JoinedNetwork { label, inode: 0, descriptor: None, resolver: None, addresses })
     }
 
     fn plan_in_network(

@@ -1,7 +1,7 @@
 //! Files in the root of a sandbox, and places that it hides or protects.
 
 use super::invalid;
-use crate::ops::{Directory, File, Mask, Pin, ReadOnly, Sandbox, Symlink};
+use crate::ops::{Directory, File, Mask, NameFiles, Pin, ReadOnly, Sandbox, Symlink};
 use crate::script::binding::argument::{Bytes, IdNumber, Mode};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -17,6 +17,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["contents.rs";
     fn mask,
     fn read_only,
     fn pin,
+    fn name_files,
 ];
 
 options! {
@@ -149,4 +150,27 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: 
 /// rename(2), mount(2), mount_namespaces(7)
 fn pin(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Pin { target }, call.origin())
+}
+
+/// Writes `/etc/hosts` and `/etc/hostname` with the sandbox's own name, so that programs find it.
+///
+/// `/etc/hosts` has `localhost`, and the host name: on the first IPv4 address, and the first IPv6
+/// address, that the recipe gave to a network before `network(net)`; otherwise on 127.0.1.1. A
+/// qualified name, such as `box.example.org`, is followed by its first part. What `file`, `bind` or
+/// the rootfs gives at one of these places stays, and so does an `/etc` that the recipe mounts.
+///
+/// The root stays as it is: the files are in the layer for changes, where programs can replace them
+/// and `keep_changes` keeps them. A file that the sandbox may not change is covered by one in
+/// memory, which is read-only. If a file is missing and cannot be created, nsscript prints a
+/// warning. `container` includes this verb.
+///
+/// # Example
+/// ```rhai
+/// let root = rootfs().binaries(["cat", "hostname"]);
+/// sandbox(root).hostname("box").name_files().run("cat /etc/hosts /etc/hostname");
+/// ```
+/// # See
+/// hosts(5), hostname(5)
+fn name_files(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(NameFiles, call.origin())
 }

@@ -42,7 +42,8 @@ options! {
 /// - `/proc`, `/sys`, `/dev` with terminals and shared memory, `/dev/mqueue`, and empty `/tmp` and
 ///   `/run`
 /// - the files of `/proc` and `/sys` that docker hides or makes read-only
-/// - the host name `container`, and a `PATH`
+/// - the host name `container`, `/etc/hosts` and `/etc/hostname` with it (`name_files`), and a
+///   `PATH`
 /// - the capabilities of a container (`keep_capabilities("container")`), and all ids
 ///   (`map_users("all")`, `map_groups("all")`); if the caller has only their own, nsscript prints a
 ///   warning
