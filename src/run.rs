@@ -17,6 +17,7 @@ mod workspace;
 
 pub use advice::action_error::ActionError;
 pub use base::error::{Interrupted, RunError, Warn};
+pub use base::report_json::{report_from_json, report_to_json};
 pub use doctor::{Examination, Fact, Verdict};
 pub use launch::bounds::{Bounds, Timeout};
 pub use launch::closure::{Body, duplicated, entering, open_process};

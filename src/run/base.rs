@@ -1,6 +1,7 @@
 //! The types and functions that every room of `run` uses.
 
 pub(super) mod error;
+pub(super) mod report_json;
 
 use std::cell::RefCell;
 

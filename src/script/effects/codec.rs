@@ -3,14 +3,13 @@
 //! A value comes back exactly as it was, or is refused by name. Errors keep their position and all
 //! facts.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
 
-use crate::diag::{Caller, Ended, Facts, Origin, Report, Severity};
-use crate::run::{Cause, Exit, Usage};
+use crate::diag::Report;
+use crate::run::{Cause, Exit, Usage, report_from_json, report_to_json};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::error::ScriptError;
 use crate::spec::{Kind, Namespaces};
@@ -37,7 +36,7 @@ pub fn value_to_bytes(value: &Dynamic) -> Result<Vec<u8>, String> {
 
 /// Reports as bytes.
 pub fn reports_to_bytes(reports: &[Report]) -> Vec<u8> {
-    let reports: Vec<_> = reports.iter().map(report).collect();
+    let reports: Vec<_> = reports.iter().map(report_to_json).collect();
     json!({ "error": reports }).to_string().into_bytes()
 }
 
@@ -48,7 +47,7 @@ pub fn from_bytes(bytes: &[u8]) -> Option<Answer> {
         return Some(Answer::Value(decode(value)));
     }
     let reports = whole.get("error")?.as_array()?;
-    Some(Answer::Failed(reports.iter().map(read_report).collect()))
+    Some(Answer::Failed(reports.iter().map(report_from_json).collect()))
 }
 
 fn encode(value: &Dynamic, place: &str, depth: usize) -> Result<Value, String> {
@@ -90,7 +89,7 @@ fn encode(value: &Dynamic, place: &str, depth: usize) -> Result<Value, String> {
         return Ok(json!({ "map": pairs }));
     }
     if let Some(error) = value.read_lock::<ScriptError>() {
-        let reports: Vec<_> = error.reports.iter().map(report).collect();
+        let reports: Vec<_> = error.reports.iter().map(report_to_json).collect();
         return Ok(json!({ "error": reports }));
     }
     if let Some(exit) = value.read_lock::<Exit>() {
@@ -136,7 +135,7 @@ fn tagged(kind: &str, value: &Value) -> Dynamic {
             Dynamic::from_map(pairs.collect())
         }
         ("error", Value::Array(reports)) => {
-            let reports: Vec<_> = reports.iter().map(read_report).collect();
+            let reports: Vec<_> = reports.iter().map(report_from_json).collect();
             Dynamic::from(ScriptError { reports: reports.into() })
         }
         ("exit", Value::Array(parts)) => Dynamic::from(read_exit(parts)),
@@ -164,95 +163,6 @@ fn read_exit(parts: &[Value]) -> Exit {
     let peak_memory = parts.get(3).and_then(Value::as_u64).unwrap_or_default();
     let usage = Usage { user: time(1), system: time(2), peak_memory };
     Exit { code: code(0).unwrap_or_default(), signal, cause, wall: time(0), usage }
-}
-
-fn origin(origin: &Origin) -> Value {
-    let caller =
-        |caller: &Caller| json!([&*caller.function, &*caller.source, caller.line, caller.column]);
-    let callers: Vec<_> = origin.callers.iter().map(caller).collect();
-    json!([&*origin.source, origin.line, origin.column, origin.length, callers])
-}
-
-fn text(value: &Value) -> Arc<str> {
-    value.as_str().unwrap_or_default().into()
-}
-
-fn number(value: &Value) -> u32 {
-    value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
-}
-
-fn read_origin(value: &Value) -> Option<Origin> {
-    let callers = value.get(4)?.as_array()?.iter().map(|caller| Caller {
-        function: text(&caller[0]),
-        source: text(&caller[1]),
-        line: number(&caller[2]),
-        column: number(&caller[3]),
-    });
-    Some(Origin {
-        source: text(&value[0]),
-        line: number(&value[1]),
-        column: number(&value[2]),
-        length: number(&value[3]),
-        callers: callers.collect(),
-    })
-}
-
-/// The severities, by number.
-const SEVERITIES: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::NotRun];
-
-fn report(report: &Report) -> Value {
-    let Facts { operation, errno, source, target, status, advice, program } = &report.facts;
-    let program = program.as_ref().map(|it| json!([it.code, it.signal, it.written]));
-    let severity = SEVERITIES.iter().position(|one| *one == report.severity);
-    let related: Vec<_> =
-        report.related.iter().map(|(place, what)| json!([origin(place), what])).collect();
-    json!({
-        "severity": severity,
-        "message": report.message,
-        "origin": report.origin.as_ref().map(origin),
-        "related": related,
-        "notes": report.notes,
-        "hints": report.hints,
-        "facts": [operation, errno, source, target, status, advice, program],
-    })
-}
-
-fn read_report(value: &Value) -> Report {
-    let texts = |value: &Value| -> Vec<String> {
-        let texts = value.as_array().into_iter().flatten();
-        texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
-    };
-    let facts = &value["facts"];
-    let word = |index: usize| facts[index].as_str().map(str::to_owned);
-    let code = |index: usize| facts[index].as_i64().and_then(|code| i32::try_from(code).ok());
-    let mut report = Report::error(value["message"].as_str().unwrap_or_default());
-    let severity = value["severity"].as_u64().and_then(|at| usize::try_from(at).ok());
-    let severity = severity.and_then(|at| SEVERITIES.get(at));
-    report.severity = severity.copied().unwrap_or(Severity::Error);
-    report.origin = read_origin(&value["origin"]);
-    let related = value["related"].as_array().into_iter().flatten();
-    report.related = related
-        .filter_map(|pair| Some((read_origin(&pair[0])?, pair[1].as_str()?.to_owned())))
-        .collect();
-    report.notes = texts(&value["notes"]);
-    report.hints = texts(&value["hints"]);
-    report.facts = Facts {
-        operation: word(0),
-        errno: code(1),
-        source: word(2),
-        target: word(3),
-        status: code(4),
-        advice: texts(&facts[5]),
-        program: read_program(&facts[6]).map(Box::new),
-    };
-    report
-}
-
-fn read_program(value: &Value) -> Option<Ended> {
-    let number = |value: &Value| value.as_i64().and_then(|it| i32::try_from(it).ok());
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let written = text(&value[2][0]).zip(text(&value[2][1])).map(|(out, errors)| [out, errors]);
-    Some(Ended { code: number(value.get(0)?)?, signal: number(&value[1]), written })
 }
 
 #[cfg(test)]
