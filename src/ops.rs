@@ -87,6 +87,8 @@ pub struct Told {
 pub enum Turn {
     /// Layers of the root are prepared. nsscript itself performs this turn and those up to `Start`.
     Layer,
+    /// The keeper starts, which does the rest of a launch.
+    Keeper,
     /// The directory for changes is prepared.
     Changes,
     /// Mount points are made on the host.
@@ -376,7 +378,7 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     NameFiles Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
-    Groups Image KeepCapabilities Name KeepSession PassFd Pin
+    Groups Image KeepCapabilities Name KeepSession OutliveParent PassFd Pin
     Seccomp
 }
 
@@ -391,6 +393,6 @@ operations! {
     carried { NewSession KeepSession PassFd Limit Seccomp Execute }
     own {
         BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps
-        MapMount Name Start Join RawAction
+        MapMount Name OutliveParent Start Join RawAction
     }
 }

@@ -4,6 +4,7 @@
 //! functions and does not know what a sandbox is.
 #![allow(unsafe_code, reason = "this is the layer that speaks to the kernel")]
 
+mod background;
 mod call;
 mod change_root;
 mod clone;
@@ -53,6 +54,7 @@ mod wait;
 mod watch;
 mod xattr;
 
+pub use background::{begin_session, descriptors, forget_handlers, leave_streams_and_directory};
 pub use call::{
     Attributes, Base, Call, Create, Examined, Identity, MOST_ASIDE, MountPropagation, Overlay,
     Passed, Target, Tree, UpperWork,
@@ -67,7 +69,7 @@ pub use file::{
     may_write, may_write_to, most_descriptors, open_output, own, random, rename_new, share_blocks,
     share_directory, touch, wait_for_lock,
 };
-pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
+pub use fork::{close, detach, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};
 pub use helper::{die_with_us, run_helper, version_of};
 pub use interface::{Interface, interfaces};
@@ -94,7 +96,7 @@ pub use program::{CStrings, Enter, LaunchError, Program, Step, flags, spawn};
 pub use pty::{OwnTerminal, has_terminal, open_terminal, receive, terminal_sockets};
 pub use raw::{
     Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
-    is_of_kernel, is_procfs, namespace_inode,
+    is_of_kernel, is_procfs, leave_alone, namespace_inode,
 };
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};

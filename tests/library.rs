@@ -252,6 +252,43 @@ fn each_setting_is_seen_inside() {
 }
 
 #[test]
+fn a_program_outlives_its_child_and_is_waited_for() {
+    let spawn = |words: [&str; 2]| {
+        let mut command = Sandbox::host_view().outlive_parent().command(words[0]);
+        command.arg(words[1]).stdout("/dev/null").stderr("/dev/null").spawn().unwrap()
+    };
+    let child = spawn(["sleep", "600"]);
+    let status = format!("/proc/{}/status", child.id());
+    drop(child);
+    let runs = || fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ"));
+    assert!(runs());
+    let text = fs::read_to_string(&status).unwrap();
+    let keeper = text.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+    // Of this process, which has open files and a pipe as output, it has nothing.
+    for number in 0..3 {
+        let link = fs::read_link(format!("/proc/{keeper}/fd/{number}")).unwrap();
+        assert_eq!(link.to_str(), Some("/dev/null"));
+    }
+    // It has the handlers of no other program: a signal ends it, and the sandbox with it.
+    let killed = std::process::Command::new("kill").arg(keeper).status().unwrap();
+    assert!(killed.success());
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while runs() {
+        assert!(std::time::Instant::now() < end, "it has not ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut child = spawn(["sh", "-c"]);
+    assert!(!child.wait().unwrap().success());
+    let mut child = spawn(["sleep", "600"]);
+    assert_eq!(child.run(["true"]).unwrap().code(), 0);
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    let mut piped = Sandbox::host_view().outlive_parent().command("cat");
+    let error = piped.arg("-").spawn_piped().unwrap_err();
+    assert!(error.to_string().contains("has no pipes to it"), "{error}");
+}
+
+#[test]
 fn a_root_is_built_packed_and_run() {
     let base = std::env::temp_dir().join(format!("nsscript-rootfs-{}", std::process::id()));
     fs::create_dir_all(&base).unwrap();

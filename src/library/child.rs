@@ -12,7 +12,7 @@ use crate::run::{self, Bounds, Input, Process, Runner};
 use crate::spec::{self, Namespaces, Streams};
 
 /// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made
-/// for it.
+/// for it, unless the sandbox [outlives its parent](crate::Sandbox::outlive_parent).
 ///
 /// It belongs to the thread that started it, because the kernel ends the sandbox together with that
 /// thread: `PR_SET_PDEATHSIG` of prctl(2).

@@ -146,6 +146,7 @@ impl Command {
     pub fn status(&self) -> Result<ExitStatus, Error> {
         let at = here();
         let (runner, plan, request) = self.ready(self.inherited())?;
+        let plan = plan.waited_for();
         let request = opened(&runner, request)?;
         let input = self.input.clone().map_or(Input::Inherited, Input::Bytes);
         let exit = runner.run(&plan, &request, &input, &Bounds::default());
@@ -160,6 +161,7 @@ impl Command {
     pub fn output(&self) -> Result<Output, Error> {
         let at = here();
         let (runner, plan, request) = self.ready(Streams::Captured)?;
+        let plan = plan.waited_for();
         let input = self.input.clone().map_or(Input::Nothing, Input::Bytes);
         let bounds = Bounds { most: self.limit, ..Bounds::default() };
         let output = runner.output(&plan, &request, &input, &bounds);
@@ -198,7 +200,17 @@ impl Command {
                 .hint("`spawn_piped` gives it a pipe for `write`");
             return Err(invalid(&error, at).into());
         }
+        let streams_piped = matches!(
+            &streams,
+            Streams::Piped | Streams::Redirected(Redirected { piped: true, .. })
+        );
         let (runner, plan, request) = self.ready(streams)?;
+        if plan.outlives_parent() && streams_piped {
+            let error =
+                spec::ValueError::new("a program that outlives its parent has no pipes to it")
+                    .hint("`spawn` starts it, with a file as `stdout`");
+            return Err(invalid(&error, at).into());
+        }
         let request = opened(&runner, request)?;
         let process = runner.start(&plan, &request, &Input::Nothing);
         let process = process.map_err(|error| Error::from(error).or_at(at.as_ref()))?;

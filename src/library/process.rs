@@ -127,6 +127,15 @@ impl Sandbox {
         self.with(ops::KeepSession(!own))
     }
 
+    /// Lets a program that is [spawned](crate::Command::spawn) go on when this process ends, and when
+    /// its [`Child`](crate::Child) is dropped. Default: it is killed. A copy of this process stays
+    /// with the sandbox until it ends, without the descriptors, the terminal and the handlers of
+    /// signals of this one.
+    #[track_caller]
+    pub fn outlive_parent(self) -> Self {
+        self.with(ops::OutliveParent)
+    }
+
     /// Passes an open file, pipe or socket to the program, as the descriptor `number` from 3 to 255.
     /// Default: a program has only the standard streams. Directories and terminals are refused,
     /// because a program leaves its root by the one, and could type into the other.

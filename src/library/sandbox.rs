@@ -25,7 +25,7 @@ use crate::spec::{GuestPath, Namespaces, NetworkChoice, Outbound, Root, ValueErr
 ///
 /// A new sandbox has all eight namespaces of its own, an empty root, no capabilities, no network
 /// but `lo`, an environment with only `PATH`, and only the descriptors 0 to 2. Its programs end with
-/// it, and it ends with the thread that started it.
+/// it, and it ends with the thread that started it, unless it [outlives](Self::outlive_parent) that.
 ///
 /// ```
 /// use nsscript::Sandbox;

@@ -84,6 +84,24 @@ impl Plan {
         self.actions.iter().any(|planned| matches!(planned.action, Op::KeepSession(_)))
     }
 
+    /// Whether the sandbox goes on when nsscript ends.
+    #[must_use]
+    pub fn outlives_parent(&self) -> bool {
+        self.actions.iter().any(|planned| matches!(planned.action, Op::OutliveParent(_)))
+    }
+
+    /// The plan of a program that is waited for, which cannot outlive nsscript.
+    #[must_use]
+    pub fn waited_for(mut self) -> Self {
+        self.actions.retain(|planned| !matches!(planned.action, Op::OutliveParent(_)));
+        for planned in &mut self.actions {
+            if let Op::DieWithParent(die) = &mut planned.action {
+                die.keeper = false;
+            }
+        }
+        self
+    }
+
     /// The index of the action that starts the new process.
     #[must_use]
     pub fn start(&self) -> Option<usize> {
@@ -400,7 +418,9 @@ impl Draft<'_> {
             all.add(LimitCapabilities { kept, ambient: uid != 0, bounded }, keeps);
         }
         all.add(NoNewPrivileges, None);
-        all.add(DieWithParent, None);
+        let outlives = all.0.iter().any(|(op, _)| matches!(op, Op::OutliveParent(_)));
+        let keeper = outlives && !self.request.command.is_closure();
+        all.add(DieWithParent { keeper }, None);
     }
 
     fn execute(&self, all: &mut Gathered) {
@@ -420,8 +440,8 @@ impl Draft<'_> {
             all.add(Umask(0o022), None);
         }
         if closure {
-            // No verb of a closure uses a descriptor by its number.
-            all.0.retain(|(op, _)| !matches!(op, Op::PassFd(_)));
+            // No verb of a closure uses a descriptor by its number, and it is waited for.
+            all.0.retain(|(op, _)| !matches!(op, Op::PassFd(_) | Op::OutliveParent(_)));
             all.add(Closure, self.request.origin.as_ref());
             return;
         }

@@ -3,7 +3,7 @@
 use super::settings::{Asked, Settings};
 use crate::diag::{Report, os_error, quoted};
 use crate::host::Host;
-use crate::ops::{Changes, Pod, What};
+use crate::ops::{Ask, Changes, KeepSession, Pod, What};
 use crate::spec::{Kind, Namespaces, Root};
 
 /// Reports every contradiction between the namespaces of a sandbox and its other settings.
@@ -46,6 +46,7 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     root(settings, host, &mut reports);
     writable_root(settings, &mut reports);
     changes(settings, &mut reports);
+    outliving(settings, &mut reports);
     reports
 }
 
@@ -66,6 +67,22 @@ fn joined(settings: &Settings, pod: &Asked<Pod>, reports: &mut Vec<Report>) {
         let report = error("the network is that of the sandbox that is joined");
         let hint = "leave out `network`, or NET of the namespaces to join";
         reports.push(report.advise("joined_and_network", hint));
+    }
+}
+
+/// Reports a program that would outlive nsscript at its terminal.
+fn outliving(settings: &Settings, reports: &mut Vec<Report>) {
+    let find = |wanted: fn(&Ask) -> bool| {
+        settings.others.iter().find(|step| matches!(&step.what, What::Ask(ask) if wanted(ask)))
+    };
+    let outlives = find(|ask| matches!(ask, Ask::OutliveParent(_)));
+    let stays = find(|ask| matches!(ask, Ask::KeepSession(KeepSession(true))));
+    if let (Some(outlives), Some(stays)) = (outlives, stays) {
+        let message = "a program that outlives nsscript cannot stay at its terminal";
+        let report = Report::error(message).at(outlives.origin.clone());
+        let report = report.related(stays.origin.as_ref(), "it stays there since here");
+        let hint = "leave out `session(false)`, or `outlive_parent()`";
+        reports.push(report.advise("outliving_at_terminal", hint));
     }
 }
 

@@ -7,6 +7,7 @@ pub(super) mod exit;
 pub(super) mod fallback;
 mod id_mapped;
 pub(super) mod join;
+pub(super) mod keeper;
 pub(super) mod launcher;
 pub(super) mod listener;
 pub(super) mod listing;
@@ -117,8 +118,13 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The process itself starts last, and is listed then; raw calls have no launch.
-            Own::Name(_) | Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
+            // This process is the keeper. The new process starts last, and is listed then; raw calls
+            // have no launch.
+            Own::OutliveParent(_)
+            | Own::Name(_)
+            | Own::Start(_)
+            | Own::Join(_)
+            | Own::RawAction(_) => {}
         }
     }
     let connected = connect_streams(launcher, request, input, Some(plan))?;

@@ -27,6 +27,9 @@ impl Errno {
     /// The file was replaced: `ESTALE`.
     pub const STALE: Self = Self(libc::ESTALE);
 
+    /// Another process holds the lock: `EAGAIN`.
+    pub const LOCKED: Self = Self(libc::EAGAIN);
+
     /// Invalid argument: `EINVAL`.
     pub const INVALID: Self = Self(libc::EINVAL);
 

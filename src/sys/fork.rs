@@ -23,6 +23,8 @@ use super::{init, signal};
 
 /// Whether this process has entered namespaces of other processes, which must not trace it.
 static GUARDED: AtomicBool = AtomicBool::new(false);
+/// Whether this process is a copy that goes on after its parent.
+static DETACHED: AtomicBool = AtomicBool::new(false);
 /// The number of copies between the first process of nsscript and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
@@ -115,6 +117,7 @@ impl Copy<'_> {
     /// Runs the copy. Its memory is its own, so it may allocate.
     pub(super) fn run(&self) -> ! {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        DETACHED.store(false, Ordering::Relaxed);
         drop(self.locks.take());
         GUARDED.fetch_or(self.guarded.0, Ordering::Relaxed);
         allow_tracing();
@@ -143,9 +146,18 @@ impl Copy<'_> {
 pub(super) fn allow_tracing() {
     let guarded = GUARDED.load(Ordering::Relaxed);
     let _ = kernel::prctl(libc::PR_SET_DUMPABLE, i64::from(!guarded));
-    if is_copy() {
+    if is_copy() && !DETACHED.load(Ordering::Relaxed) {
         let _ = kernel::prctl(libc::PR_SET_PDEATHSIG, i64::from(libc::SIGKILL));
     }
+}
+
+/// Has this process, a copy, go on when its parent ends.
+///
+/// # Errors
+/// prctl(2).
+pub fn detach() -> Result<(), Errno> {
+    DETACHED.store(true, Ordering::Relaxed);
+    kernel::prctl(libc::PR_SET_PDEATHSIG, 0).map_err(|error| error.errno)
 }
 
 /// The kinds of namespaces, as clone flags, in which process `pid` differs from this one, according

@@ -37,14 +37,20 @@ fn call_error(syscall: Syscall) -> CallError {
     CallError { syscall, errno: Errno::last() }
 }
 
+static HELD: OnceLock<OwnedFd> = OnceLock::new();
+
 /// A sealed memory file with init, created once, which nobody can change.
 fn program() -> Answer<RawFd> {
-    static FILE: OnceLock<OwnedFd> = OnceLock::new();
-    if let Some(file) = FILE.get() {
-        return Ok(file.as_raw_fd());
+    if let Some(file) = held() {
+        return Ok(file);
     }
     let file = sealed(c"init", libc::MFD_EXEC, PROGRAM)?;
-    Ok(FILE.get_or_init(|| file).as_raw_fd())
+    Ok(HELD.get_or_init(|| file).as_raw_fd())
+}
+
+/// The file, if it exists.
+pub(super) fn held() -> Option<RawFd> {
+    HELD.get().map(AsRawFd::as_raw_fd)
 }
 
 /// The descriptor numbers that the carried program expects.

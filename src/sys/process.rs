@@ -63,10 +63,20 @@ pub struct Child {
     answers: OwnedFd,
     /// Whether the carried program stays as an init and forwards signals.
     has_init: bool,
+    /// Its keeper, if it outlives this process.
+    keeper: Option<Keeper>,
     told: u64,
     /// Whether no more messages will come: the program runs, or has ended.
     silent: bool,
     ended: Option<Status>,
+}
+
+/// The process that has started another one, and stays with it.
+#[derive(Debug)]
+struct Keeper {
+    /// The pipe by which it says how the process ended.
+    answers: OwnedFd,
+    pidfd: OwnedFd,
 }
 
 impl Child {
@@ -74,7 +84,8 @@ impl Child {
     pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
         let parent = generation();
         wait::started(pid);
-        Self { pid, pidfd, parent, answers, has_init, told: 0, silent: false, ended: None }
+        let (keeper, told, silent, ended) = (None, 0, false, None);
+        Self { pid, pidfd, parent, answers, has_init, keeper, told, silent, ended }
     }
 
     /// A process that another one has started. It is neither waited for nor killed when the value
@@ -86,8 +97,37 @@ impl Child {
         let pidfd = pidfd_open(pid).map_err(|error| error.errno)?;
         // Its messages go to its parent: nothing is read here.
         let answers = pidfd.try_clone().map_err(|error| Errno::from(&error))?;
-        let (parent, silent) = (u32::MAX, true);
-        Ok(Self { pid, pidfd, parent, answers, has_init, told: 0, silent, ended: None })
+        let (parent, keeper, told, silent, ended) = (u32::MAX, None, 0, true, None);
+        Ok(Self { pid, pidfd, parent, answers, has_init, keeper, told, silent, ended })
+    }
+
+    /// A process that a keeper has started for this one, which has not been waited for yet. It is
+    /// not killed when the value is dropped. `keeper` is the number of the keeper, which says by the
+    /// pipe `answers` how it ended.
+    ///
+    /// # Errors
+    /// No process has this number, or no descriptor is left.
+    pub fn of_keeper(
+        pid: i32,
+        has_init: bool,
+        keeper: i32,
+        answers: OwnedFd,
+    ) -> Result<Self, Errno> {
+        let mut child = Self::of_other(pid, has_init)?;
+        let pidfd = pidfd_open(keeper).map_err(|error| error.errno)?;
+        (child.parent, child.keeper) = (generation(), Some(Keeper { answers, pidfd }));
+        Ok(child)
+    }
+
+    /// Leaves the process alone: it is neither waited for nor killed when the value is dropped.
+    pub fn leave(mut self) {
+        self.parent = u32::MAX;
+    }
+
+    /// Whether a keeper has started it, so that it outlives this process.
+    #[must_use]
+    pub fn has_keeper(&self) -> bool {
+        self.keeper.is_some()
     }
 
     /// Its number, as this process sees it.
@@ -235,6 +275,10 @@ impl Child {
             self.ended = ended.is_ok_and(|ended| ended == [true]).then(lost);
             return self.ended;
         }
+        if let Some(keeper) = &self.keeper {
+            self.ended = told_by(keeper, self.pidfd.as_fd());
+            return self.ended;
+        }
         let ended = match wait::child(self.pid, self.pidfd.as_fd(), options) {
             Ok(ended) => ended?,
             Err(errno) => {
@@ -264,7 +308,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.is_own() {
+        if self.is_own() && !self.has_keeper() {
             self.kill_and_reap();
         }
     }
@@ -281,6 +325,63 @@ fn by(signal: i32) -> Status {
 /// The status of a process that has ended in an unknown way, with the kernel's error.
 fn lost(errno: Errno) -> Status {
     Status { lost: Some(errno), ..exited(-1) }
+}
+
+/// The number of bytes by which a keeper says how a process ended.
+const TOLD: usize = 40;
+
+impl Status {
+    /// The status as a keeper sends it.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; TOLD] {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let number = |number: i32| u64::from(number.cast_unsigned());
+        let Self { signal, code, usage: Usage { user, system, peak_memory }, .. } = self;
+        let numbers =
+            [number(signal.unwrap_or(0)), number(code), micros(user), micros(system), peak_memory];
+        let mut bytes = [0; TOLD];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; TOLD]) -> Self {
+        let number = |at: usize| {
+            let place = bytes.get(8 * at..8 * at + 8).and_then(|place| place.try_into().ok());
+            place.map_or(0, u64::from_ne_bytes)
+        };
+        let whole = |at: usize| u32::try_from(number(at)).unwrap_or_default().cast_signed();
+        let (user, system) = (Duration::from_micros(number(2)), Duration::from_micros(number(3)));
+        let usage = Usage { user, system, peak_memory: number(4) };
+        Self { signal: Some(whole(0)).filter(|signal| *signal != 0), usage, ..exited(whole(1)) }
+    }
+}
+
+/// How a process ended, as its keeper says; `None` while it runs, or its keeper still cleans up.
+fn told_by(keeper: &Keeper, pidfd: BorrowedFd<'_>) -> Option<Status> {
+    let watched = [(keeper.answers.as_fd(), false), (pidfd, false)];
+    match ready(&watched, Some(Duration::ZERO)).as_deref() {
+        Ok([true, _]) => {}
+        // Waiting for the process itself would spin meanwhile.
+        Ok([_, true]) if ready(&watched[..1], Some(PATIENCE)).is_ok_and(|it| it[0]) => {}
+        _ => return None,
+    }
+    let mut bytes = [0; TOLD];
+    loop {
+        // A message this short arrives whole: pipe(7).
+        return match nix::unistd::read(&keeper.answers, &mut bytes) {
+            Err(Nix::EINTR) => continue,
+            Ok(TOLD) => {
+                // That was the last that it does.
+                let _ = ready(&[(keeper.pidfd.as_fd(), false)], Some(PATIENCE));
+                Some(Status::from_bytes(bytes))
+            }
+            // The keeper was killed, and the process with it.
+            Ok(_) => Some(lost(Errno::new(libc::ECHILD))),
+            Err(errno) => Some(lost(errno.into())),
+        };
+    }
 }
 
 fn used_by(usage: &libc::rusage) -> Usage {

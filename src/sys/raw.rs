@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::raw::{c_char, c_int};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::fork::allow_tracing;
 use super::kernel::{self, Answer, CallError, Syscall, call};
@@ -248,8 +249,18 @@ pub fn adopt_orphans() {
     }
 }
 
+/// The keepers of sandboxes, which go on after this process.
+static LEFT: Mutex<Vec<c_int>> = Mutex::new(Vec::new());
+
+/// Leaves the keeper of a sandbox alone at the end: it becomes a child of this process if that
+/// adopts orphans.
+pub fn leave_alone(keeper: c_int) {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(keeper);
+}
+
 /// Ends every child of this process, those that it has adopted too, and waits for them.
 pub fn end_children() {
+    let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner).clone();
     loop {
         // Without /proc nobody can be found, and in one of another PID namespace numbers are those
         // of others; then the kernel ends what was started by itself.
@@ -257,15 +268,15 @@ pub fn end_children() {
         let is_own = own.is_ok_and(|own| own == Path::new(&std::process::id().to_string()));
         let children = std::fs::read_to_string("/proc/thread-self/children");
         let children = children.map(|text| if is_own { text } else { String::new() });
-        for child in children.iter().flat_map(|text| text.split_whitespace()) {
-            let pid = child.parse::<c_int>().unwrap_or_default();
-            if pid > 0 {
-                // SAFETY: kill(2) takes two numbers; the process is a child that was not waited
-                // for, so the number is still its own.
-                unsafe { libc::kill(pid, libc::SIGKILL) };
-            }
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        let children: Vec<c_int> = children.filter(|pid| *pid > 0 && !left.contains(pid)).collect();
+        for pid in &children {
+            // SAFETY: kill(2) takes two numbers; the process is a child that was not waited for, so
+            // the number is still its own.
+            unsafe { libc::kill(*pid, libc::SIGKILL) };
         }
-        let flags = if children.is_ok_and(|text| !text.is_empty()) { 0 } else { libc::WNOHANG };
+        let flags = if children.is_empty() { libc::WNOHANG } else { 0 };
         // SAFETY: waiting for any child of our own without asking for its status.
         let waited = unsafe { libc::waitpid(-1, std::ptr::null_mut(), flags) };
         let interrupted = waited == -1 && super::Errno::last().code() == libc::EINTR;

@@ -90,6 +90,13 @@ pub static RECIPES: &[Recipe] = &[
     Recipe { name: "terminal", text: text!("terminal"), at_terminal: true, ..PLAIN },
     Recipe { name: "assembled-cold", text: text!("assembled"), store: Store::Cold, ..PLAIN },
     Recipe { name: "assembled-warm", text: text!("assembled"), store: Store::Warm, ..PLAIN },
+    Recipe {
+        name: "outliving",
+        text: text!("outliving"),
+        store: Store::Warm,
+        programs: &["sleep"],
+        ..PLAIN
+    },
     Recipe { name: "archive-cold", text: text!("archive"), store: Store::Cold, ..PLAIN },
     Recipe { name: "archive-warm", text: text!("archive"), store: Store::Warm, ..PLAIN },
     Recipe {

@@ -27,6 +27,7 @@ mod mount_points;
 mod name_files;
 mod namespaces;
 mod networks;
+mod outliving;
 mod overlays;
 mod passed;
 mod pods;

@@ -890,6 +890,33 @@ fn what_connects_to_the_outside_ends_with_nsscript() {
 }
 
 #[test]
+fn what_connects_to_the_outside_stays_with_a_sandbox_that_outlives_nsscript() {
+    as_each_user(|bench| {
+        if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip"]) {
+            return;
+        }
+        let name = format!("outside-{}", std::process::id());
+        let recipe = format!(
+            r#"let p = sandbox("/").network("outbound").name("{name}").outlive_parent()
+                .start("sleep 60", #{{ stdout: "discard", stderr: "discard" }});
+            print("ready");"#
+        );
+        let binary = bench.binary();
+        let script = format!(
+            "\"$@\"; {0} exec {name} cat /proc/net/dev | grep -c eth0; {0} kill {name}",
+            binary.display()
+        );
+        let launch = with_a_way_out(bench, bench.recipe(&recipe).may_leave_files(), "666");
+        let running = launch.by_shell(&script).goes_on().start();
+        let rest = running.rest();
+        let ended = running.end();
+        assert_eq!(ended.stdout, "ready\n1\n", "{}", ended.stderr);
+        // pasta is gone, too.
+        rest.ends();
+    });
+}
+
+#[test]
 fn what_is_missing_for_the_outside_is_said() {
     as_each_user(|bench| {
         if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip"]) {

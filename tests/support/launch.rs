@@ -39,6 +39,7 @@ pub struct Launch<'b> {
     world: Option<String>,
     becoming: Option<Vec<String>>,
     pub(super) may_leave_files: bool,
+    goes_on: bool,
 }
 
 impl<'b> Launch<'b> {
@@ -58,6 +59,7 @@ impl<'b> Launch<'b> {
             world: None,
             becoming: None,
             may_leave_files: false,
+            goes_on: false,
         }
     }
 
@@ -102,6 +104,12 @@ impl<'b> Launch<'b> {
     /// The test looks itself at what is left in `TMPDIR`.
     pub fn may_leave_files(mut self) -> Self {
         self.may_leave_files = true;
+        self
+    }
+
+    /// A program of it outlives it: the test itself looks at what is left, by [`Running::rest`].
+    pub fn goes_on(mut self) -> Self {
+        self.goes_on = true;
         self
     }
 
@@ -151,7 +159,8 @@ impl<'b> Launch<'b> {
             .current_dir(self.bench.path(""));
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         let temporary = (!self.may_leave_files).then(|| self.bench.temporary());
-        (command, Left { marker, host, temporary })
+        let goes_on = self.goes_on;
+        (command, Left { marker, host, temporary, goes_on })
     }
 
     /// Runs it to its end.

@@ -56,6 +56,11 @@ impl Running {
         }
     }
 
+    /// What goes on after it. It is killed when this value is dropped.
+    pub fn rest(&self) -> Rest {
+        self.left.rest()
+    }
+
     /// What it has printed, as far as a test has waited for it.
     pub fn printed(&self) -> String {
         text(&self.read[0])
@@ -120,6 +125,8 @@ pub(super) struct Left {
     pub host: Host,
     /// The directory for temporary files, where it has to be empty in the end.
     pub temporary: Option<PathBuf>,
+    /// Whether processes may be left.
+    pub goes_on: bool,
 }
 
 impl Left {
@@ -128,11 +135,11 @@ impl Left {
     #[track_caller]
     pub fn assert_nothing(&self, pid: u32, status: ExitStatus, told: &str) {
         // Its end is then the kernel's doing, and not nsscript's.
-        if status.signal().is_some() {
+        if status.signal().is_some() && !self.goes_on {
             wait_until_gone(self.marker, Duration::from_secs(10));
         }
         let left = marked_processes(self.marker);
-        assert!(left.is_empty(), "processes are left: {left:?}\n{told}");
+        assert!(left.is_empty() || self.goes_on, "processes are left: {left:?}\n{told}");
         self.host.assert_unchanged(pid);
         if let Some(temporary) = self.temporary.as_ref().filter(|_| status.signal().is_none()) {
             let entries = std::fs::read_dir(temporary).unwrap();
@@ -141,11 +148,44 @@ impl Left {
         }
     }
 
+    /// What goes on after the run.
+    pub fn rest(&self) -> Rest {
+        Rest { marker: self.marker }
+    }
+
     /// Only after a failure something is left; these processes are descendants of ours.
     pub fn kill_rest(&self) {
-        for (pid, _) in marked_processes(self.marker) {
-            let _ = kill(Pid::from_raw(pid.try_into().unwrap_or(i32::MAX)), Signal::SIGKILL);
+        if !self.goes_on {
+            kill_marked(self.marker);
         }
+    }
+}
+
+fn kill_marked(marker: u64) {
+    for (pid, _) in marked_processes(marker) {
+        let _ = kill(Pid::from_raw(pid.try_into().unwrap_or(i32::MAX)), Signal::SIGKILL);
+    }
+}
+
+/// The processes that go on after a run.
+#[derive(Debug)]
+pub struct Rest {
+    marker: u64,
+}
+
+impl Rest {
+    /// Waits until nothing of it is left.
+    #[track_caller]
+    pub fn ends(self) {
+        wait_until_gone(self.marker, LONGEST);
+        let left = marked_processes(self.marker);
+        assert!(left.is_empty(), "processes are left: {left:?}");
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        kill_marked(self.marker);
     }
 }
 

@@ -13,7 +13,7 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{Pid, tcgetpgrp};
 
-use super::running::Left;
+use super::running::{Left, Rest};
 
 /// Nothing that a test waits for takes this long.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -139,6 +139,11 @@ impl Screen {
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
         }
+    }
+
+    /// What goes on after it. It is killed when this value is dropped.
+    pub fn rest(&self) -> Rest {
+        self.left.rest()
     }
 
     /// Gives the terminal another size.

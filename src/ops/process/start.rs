@@ -1,7 +1,7 @@
-//! The start of a process: in new namespaces, or in those of a sandbox; as init.
+//! The start of a process: in new namespaces, or in those of a sandbox; as init; its tie to nsscript.
 
 use crate::ops::words::{letters, names, new_names};
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Kind, Namespaces};
 use crate::sys::Call;
 
@@ -41,9 +41,16 @@ pub struct Join(pub Namespaces);
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartInit;
 
-/// Makes the kernel kill the process when nsscript ends.
+/// Makes the kernel kill the process when its parent ends.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DieWithParent;
+pub struct DieWithParent {
+    /// Whether its parent is the keeper of the sandbox, rather than the nsscript of the recipe.
+    pub keeper: bool,
+}
+
+/// Leaves a copy of nsscript behind that starts the sandbox, and goes on when nsscript ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutliveParent;
 
 impl Operation for Start {
     fn facts(&self) -> Facts<'_> {
@@ -146,7 +153,11 @@ impl Operation for DieWithParent {
 
     fn told(&self) -> Told {
         Told {
-            sentence: "die with nsscript".into(),
+            sentence: if self.keeper {
+                "die with the keeper".into()
+            } else {
+                "die with nsscript".into()
+            },
             source: None,
             target: None,
             shell: Some("setpriv --pdeathsig KILL".into()),
@@ -157,5 +168,41 @@ impl Operation for DieWithParent {
 impl Lower for DieWithParent {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::DieWithParent);
+    }
+}
+
+impl Operation for OutliveParent {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "outlive_parent",
+            turn: Turn::Keeper,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: "start a keeper, a copy of nsscript that goes on until the sandbox has ended"
+                .into(),
+            source: None,
+            target: None,
+            shell: None,
+        }
+    }
+}
+
+impl AsIs for OutliveParent {
+    fn say(&self) -> String {
+        "outlives nsscript".into()
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Program
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("outlive_parent")
     }
 }

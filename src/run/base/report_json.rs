@@ -1,10 +1,31 @@
-//! Reports as JSON, for other processes of the same run.
+//! Reports and errors as JSON, for other processes of the same run.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::error::{Interrupted, RunError};
 use crate::diag::{Caller, Ended, Facts, Origin, Report, Severity};
+
+/// An error as JSON.
+pub(in crate::run) fn error_to_json(error: &RunError) -> Value {
+    match error {
+        RunError::Reports(reports) => {
+            let reports: Vec<_> = reports.iter().map(report_to_json).collect();
+            json!({ "reports": reports })
+        }
+        RunError::Interrupted(Interrupted { signal }) => json!({ "interrupted": signal }),
+    }
+}
+
+/// The error of a JSON value that [`error_to_json`] has made; `None` if it is none.
+pub(in crate::run) fn error_from_json(value: &Value) -> Option<RunError> {
+    if let Some(signal) = value["interrupted"].as_i64() {
+        return Some(Interrupted { signal: i32::try_from(signal).ok()? }.into());
+    }
+    let reports = value["reports"].as_array()?;
+    Some(RunError::Reports(reports.iter().map(report_from_json).collect()))
+}
 
 fn origin(origin: &Origin) -> Value {
     let caller =

@@ -277,7 +277,9 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
     for planned in &mut joined.actions {
         planned.side = Side::Child;
         // A joining program has its own streams, session and command.
-        if let Op::Connect(connect) = &mut planned.action {
+        if let Op::DieWithParent(die) = &mut planned.action {
+            die.keeper = false;
+        } else if let Op::Connect(connect) = &mut planned.action {
             let at_terminal = keeps_session && terminal;
             connect.0 = if at_terminal { Streams::Inherited } else { request.streams.clone() };
         } else if let Op::NewSession(session) = &mut planned.action {

@@ -1,6 +1,6 @@
 //! Starting and running programs, in new and in existing sandboxes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::path::Path;
 use std::time::Instant;
@@ -31,6 +31,8 @@ pub struct Launcher {
     pub(super) fallbacks: Fallbacks,
     /// The pipe for the value of a closure, if this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
+    /// Whether this process is the keeper of a sandbox.
+    pub(super) is_keeper: Cell<bool>,
 }
 
 impl Deref for Launcher {
@@ -52,7 +54,8 @@ fn kept_terminal(plan: &Plan) -> Holds {
 
 impl Launcher {
     pub(in crate::run) fn new(networks: Networks) -> Self {
-        Self { networks, fallbacks: Fallbacks::default(), answer: RefCell::default() }
+        let (fallbacks, answer, is_keeper) = <(_, _, _)>::default();
+        Self { networks, fallbacks, answer, is_keeper }
     }
 
     /// Removes everything that was created for plans.
@@ -73,6 +76,9 @@ impl Launcher {
         request: &Request,
         input: &Input,
     ) -> Result<Process, RunError> {
+        if plan.outlives_parent() && !self.is_keeper.get() {
+            return self.start_with_keeper(plan, request, input);
+        }
         self.refuse_missing(plan)?;
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
@@ -213,7 +219,7 @@ impl Launcher {
     }
 
     /// Refuses a plan whose program is not in the root, as far as the plan alone shows that.
-    fn refuse_missing(&self, plan: &Plan) -> Result<(), Report> {
+    pub(super) fn refuse_missing(&self, plan: &Plan) -> Result<(), Report> {
         self.foreseen(plan, Knows::Planned).map_or(Ok(()), Err)
     }
 

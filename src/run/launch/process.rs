@@ -408,6 +408,9 @@ impl Process {
     /// if a second signal arrives.
     pub(in crate::run) fn interrupt(&mut self, mut relay: Option<&mut Relay>) -> Interrupted {
         let signal = sys::interrupted().unwrap_or_default();
+        if self.child.has_keeper() {
+            return Interrupted { signal };
+        }
         let _ = self.child.signal(signal);
         let (first, end) = (sys::interruption().0, Instant::now() + GRACE);
         while self.child.poll().is_none() {

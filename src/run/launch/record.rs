@@ -127,6 +127,8 @@ impl Record {
                 | Op::NoNewPrivileges(_)
                 | Op::DieWithParent(_)
                 | Op::Connect(_)
+                // Its keeper shows the record.
+                | Op::OutliveParent(_)
                 // The kernel knows their results.
                 | Op::Start(_)
                 | Op::Join(_)
@@ -277,7 +279,7 @@ impl Record {
             LimitCapabilities { kept, ambient: uid != 0, bounded }.into()
         });
         ops.push(NoNewPrivileges.into());
-        ops.push(DieWithParent.into());
+        ops.push(DieWithParent { keeper: false }.into());
         ops.push(Connect(Streams::Inherited).into());
         ops.extend(self.umask.map(|mask| Umask(mask).into()));
         if let Some(names) = &self.personality {

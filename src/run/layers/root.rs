@@ -61,7 +61,7 @@ struct ReadyLayer {
     number: usize,
     variant: Option<String>,
     directory: PathBuf,
-    _stored: Option<Stored>,
+    stored: Option<Stored>,
 }
 
 impl Layers {
@@ -91,6 +91,49 @@ impl Layers {
         }
     }
 
+    /// Holds the layers of a plan for this process, a copy, while the process that was copied still
+    /// does, and forgets all others. Descriptors of that process stay open.
+    ///
+    /// # Errors
+    /// A layer cannot be opened.
+    pub(in crate::run) fn hold_layers_of(&self, plan: &Plan) -> Result<(), Report> {
+        let trees = plan.actions.iter().filter_map(|planned| match &planned.action {
+            Op::BuildLayer(building) => Some(&building.tree),
+            _ => None,
+        });
+        let trees: Vec<_> = trees.collect();
+        let hold = |stored: &mut Stored| {
+            stored.hold_too().map_err(|errno| {
+                let message = format!("cannot hold the layer {} of the root: {errno}", stored.name);
+                let mut report = Report::error(message);
+                report.facts.errno = Some(errno.code());
+                report
+            })
+        };
+        for mut ready in self.roots.ready.take() {
+            if !trees.iter().any(|tree| Rc::ptr_eq(tree, &ready.tree)) {
+                std::mem::forget(ready);
+                continue;
+            }
+            ready.stored.as_mut().map_or(Ok(()), hold)?;
+            self.roots.ready.borrow_mut().push(ready);
+        }
+        let is_kept = |stored: &Stored, layer: &Layer| match layer {
+            Layer::Kept(kept) => kept.name == stored.name,
+            Layer::Assembled(_) => false,
+        };
+        for mut stored in self.roots.held.take() {
+            let layers = trees.iter().flat_map(|tree| &tree.layers);
+            if !layers.into_iter().any(|layer| is_kept(&stored, layer)) {
+                std::mem::forget(stored);
+                continue;
+            }
+            hold(&mut stored)?;
+            self.roots.held.borrow_mut().push(stored);
+        }
+        Ok(())
+    }
+
     /// Sets the receiver of progress, which any thread may call.
     pub fn watch(&self, watcher: Watcher) {
         *self.roots.watcher.borrow_mut() = Some(watcher);
@@ -116,6 +159,11 @@ impl Layers {
     /// Whether layers are kept for other runs.
     pub(in crate::run) fn has_lasting_store(&self) -> bool {
         self.roots.store.get().is_none_or(|store| !store.is_of_this_run())
+    }
+
+    /// The reason why layers are not kept, if a place for them was configured.
+    pub(in crate::run) fn why_no_lasting_store(&self) -> Option<Report> {
+        self.roots.no_store.borrow().clone()
     }
 
     /// The store of the caller, or a store for this run only if none can be created.
@@ -217,7 +265,7 @@ impl Layers {
             }
         };
         let (tree, path) = (tree.clone(), directory.clone());
-        let ready = ReadyLayer { tree, number, variant: name, directory: path, _stored: stored };
+        let ready = ReadyLayer { tree, number, variant: name, directory: path, stored };
         self.roots.ready.borrow_mut().push(ready);
         Ok(directory)
     }

@@ -65,7 +65,7 @@ pub struct Stored {
     directory: PathBuf,
     /// The descriptor of the store.
     _store: Rc<Held>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Stored {
@@ -79,6 +79,17 @@ impl Stored {
     #[must_use]
     pub fn tree(&self) -> PathBuf {
         self.directory.join("tree")
+    }
+
+    /// Holds it for this process, a copy, while the process that was copied still does. The
+    /// descriptor of that process stays open.
+    ///
+    /// # Errors
+    /// The layer cannot be opened or locked.
+    pub(in crate::run) fn hold_too(&mut self) -> Result<(), Errno> {
+        let lock = sys::share_directory(&self.directory)?.ok_or(Errno::LOCKED)?;
+        std::mem::forget(std::mem::replace(&mut self.lock, lock));
+        Ok(())
     }
 
     /// Its manifest.
@@ -280,7 +291,7 @@ impl Store {
         }
         self.used.borrow_mut().insert(name.to_owned());
         let store = self.held.clone();
-        Ok(Some(Stored { name: name.to_owned(), directory, _store: store, _lock: lock }))
+        Ok(Some(Stored { name: name.to_owned(), directory, _store: store, lock }))
     }
 
     /// Reads the whole layer `name`, and returns the first path at which it was changed.

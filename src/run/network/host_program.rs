@@ -81,7 +81,7 @@ impl Networks {
         let execute = Execute { command, search, environment: environment.clone() };
         let of = |action: Op, side| Planned { action, side, origin: request.origin.clone() };
         let after = [
-            (DieWithParent.into(), Side::Child),
+            (DieWithParent { keeper: false }.into(), Side::Child),
             (Connect(request.streams.clone()).into(), Side::Child),
             (execute.into(), Side::Child),
         ];

@@ -53,7 +53,11 @@ impl LaunchTrace<'_> {
             // These were reported when they were performed.
             if matches!(
                 planned.action,
-                Op::BuildLayer(_) | Op::PrepareMaps(_) | Op::AttachImage(_) | Op::MapMount(_)
+                Op::BuildLayer(_)
+                    | Op::PrepareMaps(_)
+                    | Op::AttachImage(_)
+                    | Op::MapMount(_)
+                    | Op::OutliveParent(_)
             ) {
                 continue;
             }
@@ -164,6 +168,23 @@ impl LaunchTrace<'_> {
         let elapsed = elapsed.filter(|_| !calls.is_empty());
         Explained { calls, elapsed, ..self.explained(planned, self.trace.next_process()) }
     }
+}
+
+/// Reports the start of the keeper of a sandbox; `made` is the number of the process between, or
+/// the failure.
+pub(in crate::run) fn report_keeper(trace: &Trace, plan: &Plan, made: Result<i32, &LaunchError>) {
+    let is_it = |planned: &&Planned| matches!(planned.action, Op::OutliveParent(_));
+    let Some(planned) = plan.actions.iter().find(is_it) else { return };
+    trace.explain(|| {
+        let starts = made.ok().map(|_| trace.next_process());
+        let mut call = clone3("");
+        call.gives = made.ok().map(|pid| pid.to_string());
+        let told = Explained { calls: vec![call], starts, ..prepared(trace, planned) };
+        match made {
+            Ok(_) => told,
+            Err(failed) => told.failing((failed.error.syscall.name(), failed.error.errno), 0),
+        }
+    });
 }
 
 /// Reports the preparation of a layer.

@@ -136,7 +136,11 @@ pub const WORDS: &[Word] = &[
     row("unsetenv", Verb, EMPTY_ENVIRONMENT),
     row("clearenv", Verb, EMPTY_ENVIRONMENT),
     row("chdir", Verb, "use `.workdir(path)`"),
-    row("die_with_parent", Verb, "every sandbox ends with nsscript"),
+    row(
+        "die_with_parent",
+        Verb,
+        "every sandbox ends with nsscript, unless it has `.outlive_parent()`",
+    ),
     row("new_session", Verb, "every program has a session of its own"),
     row("as_pid_1", Verb, "use `.pid1()`"),
     row("uid", Verb, "use `.user(id)`"),

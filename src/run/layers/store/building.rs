@@ -99,7 +99,7 @@ impl Store {
         drop(stay);
         std::mem::forget(half);
         self.used.borrow_mut().insert(name.clone());
-        Ok(Stored { name, directory: target, _store: self.held.clone(), _lock: lock })
+        Ok(Stored { name, directory: target, _store: self.held.clone(), lock })
     }
 
     /// Protects new entries of `building` from being swept, while this lives.

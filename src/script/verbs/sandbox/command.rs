@@ -427,7 +427,7 @@ fn run_to_end(
 ) -> Result<Exit, VerbError> {
     let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
     let request = request(command, streams, call);
-    let plan = planned(sandbox, &request, call)?;
+    let plan = planned(sandbox, &request, call)?.waited_for();
     refuse_terminal(&plan, &options, call)?;
     let request = opened(request, call)?;
     let input = input(options.stdin, Input::Inherited);
@@ -461,7 +461,7 @@ fn output(
 ) -> Result<SharedOutput, VerbError> {
     let bounds = options.bounds(call)?;
     let request = request(command, Streams::Captured, call);
-    let plan = planned(&sandbox, &request, call)?;
+    let plan = planned(&sandbox, &request, call)?.waited_for();
     let input = input(options.stdin, Input::Nothing);
     let output = call.effects().output(&plan, &request, &input, &bounds, call);
     let output = output.map_err(|error| call.found_here(error))?;
@@ -496,14 +496,14 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     let first = runner.plan(&sandbox, &request(command("sh")?, streams()?, call));
     let first = first.map_err(|reports| call.found_here(reports))?;
     let request = request(command(&runner.shell_of(&first))?, streams()?, call);
-    let plan = planned(&sandbox, &request, call)?;
+    let plan = planned(&sandbox, &request, call)?.waited_for();
     let exit = call.effects().run(&plan, &request, &Input::Inherited, &Bounds::default(), call);
     exit.map_err(|error| call.found_here(error))
 }
 
 /// Starts a program and continues without waiting. The program is killed when the recipe ends.
 ///
-/// Standard input is empty. The program writes to the standard streams of nsscript, at a terminal
+/// With `outlive_parent`, the program goes on instead. Standard input is empty. The program writes to the standard streams of nsscript, at a terminal
 /// through a pipe.
 ///
 /// # Errors
@@ -526,6 +526,11 @@ fn start(
 ) -> Result<ProcessHandle, VerbError> {
     let request = request(command, started_streams(&options, call)?, call);
     let plan = planned(&sandbox, &request, call)?;
+    if plan.outlives_parent() && options.pipes == Some(true) {
+        let message = "a program that outlives nsscript cannot have pipes to it";
+        let hint = "omit `pipes`, and let the program write to a file: `#{ stdout: path }`";
+        return Err(call.fail_at_key("pipes", Report::error(message).hint(hint)));
+    }
     let request = opened(request, call)?;
     let process = call.effects().start(plan, &request, call);
     process.map_err(|error| call.found_here(error))

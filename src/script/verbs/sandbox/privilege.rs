@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use crate::diag::Caller;
-use crate::ops::{KeepCapabilities, KeepSession, Sandbox, What};
+use crate::ops::{KeepCapabilities, KeepSession, OutliveParent, Sandbox, What};
 use crate::run;
 use crate::script::binding::argument::AllIdsWord;
 use crate::script::binding::call::Call;
@@ -20,6 +20,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
     fn map_users,
     fn map_groups,
     fn session,
+    fn outlive_parent,
     fn pass_fd,
 ];
 
@@ -171,6 +172,40 @@ fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options
 /// setsid(2), tty_ioctl(4), credentials(7)
 fn session(call: &Call<'_, '_>, sandbox: Sandbox, own: bool) -> Sandbox {
     sandbox.with(KeepSession(!own), call.origin())
+}
+
+/// Lets a program that `start` starts go on when nsscript ends.
+///
+/// By default, every sandbox ends with nsscript, however nsscript ends. With this, a copy of nsscript
+/// starts the sandbox, stays with it, and removes everything that was made for it when the program
+/// has ended. It has a session of its own: neither Ctrl-C nor the end of the terminal reaches it or
+/// the program. `nsscript ps` lists the sandbox, and `exec`, `enter` and `kill` reach it, before and
+/// after the end of the recipe. SIGTERM for the copy ends the sandbox first; SIGKILL ends both.
+///
+/// The program has no terminal and no input. Its output goes where that of nsscript goes, and keeps
+/// a pipe there open: `stdout` and `stderr` of `start` name files, or `"discard"` it. While the
+/// recipe runs, `wait`, `kill`, `exec` and the other functions of a process work as usual.
+///
+/// Programs that are waited for (`run`, `output`, `shell`) and closures are not concerned. A network
+/// of the recipe lasts as long as a program uses it, and `"outbound"` as long as the sandbox. Kept
+/// changes stay locked until the program ends.
+///
+/// # Errors
+/// `start` has `pipes`. Programs stay at the terminal (`session(false)`). A closure in a child process
+/// starts the program, or new processes are in another PID namespace. The layers of the root are in
+/// a store that is removed with this run, because the user has no writable home.
+///
+/// # Example
+/// ```rhai
+/// let server = sandbox("/").outlive_parent().start("sleep 60", #{ stdout: "discard" });
+/// print(server.running);
+/// server.kill("KILL");
+/// server.wait();
+/// ```
+/// # See
+/// setsid(2), PR_SET_PDEATHSIG(2const)
+fn outlive_parent(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(OutliveParent, call.origin())
 }
 
 /// Passes a descriptor that the caller of nsscript has opened to the program, as `number`.
