@@ -151,6 +151,8 @@ pub enum Turn {
     Personality,
     /// The working directory.
     Workdir,
+    /// The filter against user namespaces, which the init has as well.
+    UserNamespaces,
     /// The init that stays.
     Init,
     /// The session of a program. The process that becomes the program performs this turn and those
@@ -379,7 +381,7 @@ asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     NameFiles Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
     Groups Image KeepCapabilities Name KeepSession OutliveParent PassFd Pin
-    Seccomp
+    Seccomp ForbidUserNamespaces
 }
 
 operations! {
@@ -388,7 +390,7 @@ operations! {
         Protect KeepName Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
         Directory File FileOver Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
-        Personality Workdir Sysctl StartInit Closure
+        Personality Workdir Sysctl LimitUserNamespaces FilterUserNamespaces StartInit Closure
     }
     carried { NewSession KeepSession PassFd Limit Seccomp Execute }
     own {

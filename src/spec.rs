@@ -41,6 +41,7 @@ pub use parts::{Parts, ProcessPart};
 pub use path::GuestPath;
 pub use policy::{
     CallAction, Circumstances, Condition, Instruction, Policy, Ruled, Wanted, constant,
+    without_user_namespaces,
 };
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{

@@ -14,9 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nsscript::internal::ops::{
-    Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit,
-    Mask, Mount, Name, Overlay, PassFd, Personality, Proc, Propagation, ReadOnly, Sandbox, Seccomp,
-    Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, ForbidUserNamespaces, Hostname,
+    KeepCapabilities, Limit, Mask, Mount, Name, Overlay, PassFd, Personality, Proc, Propagation,
+    ReadOnly, Sandbox, Seccomp, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Bounds, Input, RunError, Runner};
@@ -175,6 +175,7 @@ fn common() -> Vec<What> {
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
         Seccomp::new(&Policy::preset("default").unwrap()).unwrap().into(),
+        ForbidUserNamespaces.into(),
         KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
         Name::new("web").unwrap().into(),
         PassFd::new(Some(9), 9, false, null()).unwrap().into(),

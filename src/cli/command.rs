@@ -169,10 +169,9 @@ fn sandbox() -> Arg {
 
 /// `--privileged` of `nsscript exec` and `nsscript enter`.
 fn privileged() -> Arg {
-    Arg::new("privileged")
-        .long("privileged")
-        .action(ArgAction::SetTrue)
-        .help("Give the program all capabilities in the sandbox, and no filter of system calls")
+    Arg::new("privileged").long("privileged").action(ArgAction::SetTrue).help(
+        "Give the program all capabilities in the sandbox, and not its policy for system calls",
+    )
 }
 
 /// The arguments of `nsscript exec`.

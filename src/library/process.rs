@@ -87,6 +87,20 @@ impl Sandbox {
         self.with(ops::KeepCapabilities(Capabilities::ALL))
     }
 
+    /// Forbids programs to create user namespaces, in which they would have every capability.
+    ///
+    /// ```
+    /// use nsscript::Sandbox;
+    ///
+    /// let sandbox = Sandbox::host_view().forbid_user_namespaces();
+    /// assert!(!sandbox.command("unshare").args(["--user", "true"]).status()?.success());
+    /// # Ok::<(), nsscript::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn forbid_user_namespaces(self) -> Self {
+        self.with(ops::ForbidUserNamespaces)
+    }
+
     /// Sets an environment variable.
     #[track_caller]
     pub fn env(self, name: &str, value: &str) -> Self {

@@ -376,7 +376,8 @@ impl Sandbox {
     }
 
     /// Keeps the path of a place: no rename moves it or the directories on the way to it, unless a
-    /// program makes a user and a mount namespace of its own.
+    /// program makes a user and a mount namespace of its own, which
+    /// [`forbid_user_namespaces`](Self::forbid_user_namespaces) prevents.
     #[track_caller]
     pub fn pin(self, target: impl AsRef<Path>) -> Self {
         self.try_with(|| guest(target.as_ref()).map(|target| ops::Pin { target }))

@@ -8,7 +8,12 @@ use crate::sys::Call;
 
 /// Prepares a user namespace with these maps.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PrepareMaps(pub Maps);
+pub struct PrepareMaps {
+    /// The maps.
+    pub maps: Maps,
+    /// Whether it allows no further ones, and so is not that of sandboxes that may make them.
+    pub limited: bool,
+}
 
 /// Maps ids in the new process itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +77,7 @@ impl Operation for PrepareMaps {
     }
 
     fn told(&self) -> Told {
-        let maps = &self.0;
+        let maps = &self.maps;
         let users = map("uid_map", &maps.users);
         let groups = map("gid_map", &maps.groups);
         Told {

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
-use crate::spec::{FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces};
+use crate::spec::{
+    Capabilities, FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces,
+};
 pub use place::RootOf;
 
 /// The state of planning.
@@ -34,6 +36,8 @@ pub struct Planning<'a> {
     pub protect_proc: bool,
     /// The ids.
     pub maps: &'a Maps,
+    /// The capabilities that programs keep.
+    pub kept: Capabilities,
     /// The line that entered the root with chroot(2), if one did.
     pub chroot: Option<Option<Origin>>,
     /// Whether the root is a read-only view of a directory of the host.
@@ -46,6 +50,8 @@ pub struct Planning<'a> {
     pub own_names: Vec<(GuestPath, String)>,
     /// The paths on the host of paths inside, after the operations so far.
     pub view: View,
+    /// The first place in a writable directory of the host whose path is to stay, and its line.
+    pub pinned: Option<(GuestPath, Option<Origin>)>,
     /// The directories of the view of the host that are extended.
     pub extensions: Vec<(Extend, Option<Origin>)>,
     /// What is added there before anything else is mounted.

@@ -13,6 +13,7 @@ mod session;
 mod settings;
 mod start;
 mod sysctl;
+mod user_namespaces;
 
 pub use clock::*;
 pub use execute::*;
@@ -27,3 +28,4 @@ pub use session::*;
 pub use settings::*;
 pub use start::*;
 pub use sysctl::*;
+pub use user_namespaces::*;

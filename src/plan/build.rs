@@ -185,7 +185,8 @@ impl Draft<'_> {
             all.add(EnterSandbox(pod.value.clone()), pod.origin.as_ref());
         }
         if new.has(Kind::User) {
-            self.map(&mut all);
+            let limits = |(op, _): &(Op, Option<Origin>)| matches!(op, Op::LimitUserNamespaces(_));
+            self.map(&mut all, done.iter().any(limits));
         } else if self.enters_user() && !self.maps.own {
             self.become_mapped(&mut all);
         }
@@ -247,6 +248,7 @@ impl Draft<'_> {
             entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,
+            kept: self.settings.kept_capabilities().0,
             chroot: self.settings.chroot.as_ref().map(|chroot| chroot.origin.clone()),
             views_host: self.is_viewed(),
             root_origin: self.settings.root.origin.clone(),
@@ -258,6 +260,7 @@ impl Draft<'_> {
             },
             own_names: names::own(self.settings, self.host),
             view,
+            pinned: None,
             extensions: Vec::new(),
             added: Vec::new(),
             actions: Vec::new(),
@@ -301,6 +304,7 @@ impl Draft<'_> {
         }
         planning.place_extensions();
         planning.warn_of_renames();
+        planning.warn_of_pins();
         reports.append(&mut planning.reports);
         planning
     }
@@ -363,7 +367,7 @@ impl Draft<'_> {
     }
 
     /// The maps of a new user namespace.
-    fn map(&self, all: &mut Gathered) {
+    fn map(&self, all: &mut Gathered, limited: bool) {
         let maps = &self.maps;
         if maps.own {
             all.add(MapOwnIds(maps.clone()), None);
@@ -373,7 +377,7 @@ impl Draft<'_> {
         let ranges = settings.users.iter().chain(&settings.groups).map(|asked| &asked.origin);
         let whole = settings.all_users.iter().chain(&settings.all_groups).map(|all| &all.origin);
         let asked = ranges.chain(whole).next().and_then(Option::as_ref);
-        all.add(PrepareMaps(maps.clone()), asked);
+        all.add(PrepareMaps { maps: maps.clone(), limited }, asked);
         self.become_mapped(all);
     }
 

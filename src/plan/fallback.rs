@@ -3,8 +3,8 @@
 use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::ops::{
-    Bound, CoverRoot, Extension, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind,
-    capabilities_of,
+    Bound, CoverRoot, Extension, FilterUserNamespaces, LowerDir, MakePrivate, Mounted, Op,
+    PivotRoot, RootKind, capabilities_of,
 };
 use crate::spec::{Kind, MountAttributes};
 
@@ -54,6 +54,22 @@ impl Plan {
         let mut plan = self.clone();
         let cover = Planned { action: CoverRoot.into(), side: Side::Child, origin: None };
         plan.actions.insert(private + 1, cover);
+        Some(plan)
+    }
+
+    /// The same with a filter of system calls instead of the limit of user namespaces, if /proc/sys
+    /// cannot be written to; `None` if there is no such limit.
+    #[must_use]
+    pub fn with_filtered_user_namespaces(&self) -> Option<Self> {
+        let limits = |planned: &Planned| matches!(planned.action, Op::LimitUserNamespaces(_));
+        let at = self.actions.iter().position(limits)?;
+        let mut plan = self.clone();
+        let mut planned = plan.actions.remove(at);
+        planned.action = FilterUserNamespaces.into();
+        let turn = planned.action.facts().turn;
+        let comes_later = |planned: &Planned| planned.action.facts().turn > turn;
+        let place = plan.actions.iter().position(comes_later).unwrap_or(plan.actions.len());
+        plan.actions.insert(place, planned);
         Some(plan)
     }
 

@@ -38,7 +38,7 @@ use super::trace::launch_trace::{LaunchTrace, report_image, report_layer, report
 use crate::diag::{Report, quoted};
 use crate::ops::{
     AttachImage, BuildLayer, EnterNetwork, EnterSandbox, MakeOnHost, Op, Operation, Own,
-    OwnDirectory, Pod, clone_flags,
+    OwnDirectory, Pod, PrepareMaps, clone_flags,
 };
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::error::RunError;
@@ -103,11 +103,11 @@ pub(super) fn ready(
                 holds.outside = Some(Box::new(outside));
             }
             Own::PrepareMaps(prepare) => {
-                let maps = &prepare.0;
-                let known = launcher.users.borrow().holds(maps);
+                let PrepareMaps { maps, limited } = prepare;
+                let known = launcher.users.borrow().holds(maps, *limited);
                 let started = Instant::now();
-                let made =
-                    launcher.users.borrow_mut().enter(maps, launcher.host(), launcher.session());
+                let (host, session) = (launcher.host(), launcher.session());
+                let made = launcher.users.borrow_mut().enter(maps, *limited, host, session);
                 if !known {
                     report_maps(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
                 }

@@ -4,6 +4,7 @@ mod argument;
 mod calls;
 mod compile;
 mod profile;
+mod user_namespaces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +15,7 @@ pub use argument::{Condition, Wanted, constant};
 pub use calls::Architecture;
 pub use compile::Instruction;
 pub use profile::Circumstances;
+pub use user_namespaces::without_user_namespaces;
 
 use super::value_error::ValueError;
 use crate::diag::{Origin, closest, quoted};

@@ -47,6 +47,7 @@ mod streams;
 mod sysctls;
 mod terminals;
 mod timeouts;
+mod user_namespaces;
 mod working_directory;
 
 /// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.

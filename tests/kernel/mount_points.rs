@@ -349,7 +349,8 @@ fn a_pinned_path_stays_and_one_that_can_be_renamed_is_warned_about() {
                       read-only path `/tmp/w/sub/deep/.git`";
         assert!(plain.stderr.contains(warned), "{}", plain.stderr);
         let hint = ".pin(\"/tmp/w/sub/deep/.git\")";
-        assert!(plain.stderr.contains(&format!("hint: keep the path with `{hint}`")));
+        let hinted = format!("hint: keep the path with `{hint}` and `.forbid_user_namespaces()`");
+        assert!(plain.stderr.contains(&hinted), "{}", plain.stderr);
         assert!(plain.stdout.starts_with("sub/deep\n"), "{}", plain.stdout);
         let pinned = bench.script(&guest("pinned", hint), script).end().succeeded();
         assert_eq!(pinned, "kept\n");

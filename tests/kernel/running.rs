@@ -545,7 +545,8 @@ os.write(file, json.dumps({
     "version": 1, "name": name, "pid": child, "has_init": False, "command": ["sh"],
     "user": [0, 0], "root": "/", "network": "host", "sets_ids": False, "groups": [], "kept": [], "stays": False,
     "session": True, "terminals": False, "umask": None, "personality": None, "workdir": None,
-    "limits": [], "seccomp": None, "search": ["/bin"], "environment": [["LD_PRELOAD", "/tmp/evil.so"]],
+    "limits": [], "seccomp": None,
+    "limits_user_namespaces": False, "filters_user_namespaces": False, "search": ["/bin"], "environment": [["LD_PRELOAD", "/tmp/evil.so"]],
 }).encode())
 print("up", flush=True)
 os.wait()

@@ -3,7 +3,7 @@
 use crate::diag::{Origin, Report, quoted};
 use crate::ops::words::{in_root, place};
 use crate::ops::{
-    Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
+    Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Op, Operation, Planning, Scope, Told,
     Turn, View,
 };
 use crate::spec::{GuestPath, Namespaces, ValueError};
@@ -96,6 +96,9 @@ impl Asking for Pin {
             to.reports.push(report.advise("pinned_through_link", hint));
             return Ok(());
         }
+        if to.pinned.is_none() && is_on_host(&to.view, target) {
+            to.pinned = Some((target.clone(), origin.cloned()));
+        }
         for target in movable(&to.view, target) {
             to.view.pin(&target);
             to.push(KeepName { target }, origin);
@@ -118,7 +121,36 @@ fn movable(view: &View, place: &GuestPath) -> Vec<GuestPath> {
     found
 }
 
+/// Whether a place or a directory on the way to it has its name in a writable directory of the host.
+fn is_on_host(view: &View, place: &GuestPath) -> bool {
+    let mut ways = std::iter::successors(Some(place.clone()), GuestPath::parent);
+    ways.any(|way| matches!(view.parent_holder(&way), Some(Backing::Host { read_only: false, .. })))
+}
+
 impl Planning<'_> {
+    /// Whether programs make no user namespaces.
+    fn forbids_user_namespaces(&self) -> bool {
+        let forbids =
+            |op: &Op| matches!(op, Op::LimitUserNamespaces(_) | Op::FilterUserNamespaces(_));
+        self.actions.iter().any(|(op, _)| forbids(op))
+    }
+
+    /// Warns that a pinned place in a writable directory of the host stays only if no program makes
+    /// namespaces of its own: a directory can be renamed if it is a mount point elsewhere only.
+    pub fn warn_of_pins(&mut self) {
+        let Some((place, origin)) = self.pinned.take() else { return };
+        if self.forbids_user_namespaces() {
+            return;
+        }
+        let message = format!(
+            "a program with a user namespace of its own can rename {} in spite of the pin",
+            quoted(place.as_str())
+        );
+        let report = Report::warning(message).at(origin);
+        let hint = "add `.forbid_user_namespaces()`, unless programs need them, as browsers do";
+        self.warnings.push(report.advise("pin_evaded", hint));
+    }
+
     /// Warns about read-only places in writable directories of the host that a program can rename:
     /// the place goes with its directory, and the path is free for another file.
     pub fn warn_of_renames(&mut self) {
@@ -140,7 +172,12 @@ impl Planning<'_> {
                 quoted(protected.as_str())
             );
             let report = Report::warning(message).at(origin);
-            let hint = format!("keep the path with `.pin(\"{protected}\")`");
+            let pin = format!("keep the path with `.pin(\"{protected}\")`");
+            let hint = if self.forbids_user_namespaces() {
+                pin
+            } else {
+                format!("{pin} and `.forbid_user_namespaces()`")
+            };
             self.warnings.push(report.advise("renamable_path", hint));
             warned.push(way);
         }

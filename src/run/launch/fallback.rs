@@ -25,6 +25,8 @@ pub(in crate::run) enum Fallback {
     Proc,
     /// Binds the host's sysfs instead of mounting a new one.
     Sysfs,
+    /// Filters system calls instead of limiting the number of user namespaces.
+    UserNamespaces,
 }
 
 /// The fallbacks that this run needs.
@@ -34,6 +36,7 @@ pub(in crate::run) struct Fallbacks {
     entries: Cell<bool>,
     proc: Cell<bool>,
     sysfs: Cell<bool>,
+    user_namespaces: Cell<bool>,
 }
 
 impl Fallbacks {
@@ -43,12 +46,14 @@ impl Fallbacks {
             Fallback::Entries => &self.entries,
             Fallback::Proc => &self.proc,
             Fallback::Sysfs => &self.sysfs,
+            Fallback::UserNamespaces => &self.user_namespaces,
         }
     }
 }
 
 impl Fallback {
-    const ALL: [Self; 4] = [Self::CoveredRoot, Self::Entries, Self::Proc, Self::Sysfs];
+    const ALL: [Self; 5] =
+        [Self::CoveredRoot, Self::Entries, Self::Proc, Self::Sysfs, Self::UserNamespaces];
 
     /// The fallback for `failed`, if there is one.
     fn around(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> Option<Self> {
@@ -63,6 +68,12 @@ impl Fallback {
                     Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount,
                     "ENODEV" | "EINVAL" | "EPERM",
                 ) => Self::Entries,
+                // /proc/sys is read-only or hidden, as in most containers, or forbidden by AppArmor.
+                (
+                    Op::LimitUserNamespaces(_),
+                    Syscall::Openat2,
+                    "EACCES" | "ENOENT" | "EPERM" | "EROFS" | "EXDEV",
+                ) => Self::UserNamespaces,
                 (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
                     "proc" => Self::Proc,
                     "sysfs" => Self::Sysfs,
@@ -80,13 +91,14 @@ impl Fallback {
             Self::Entries => plan.with_entries(),
             Self::Proc => plan.with_what_is_there("proc"),
             Self::Sysfs => plan.with_what_is_there("sysfs"),
+            Self::UserNamespaces => plan.with_filtered_user_namespaces(),
         }
     }
 
     /// Whether the host has the file system that the fallback shows.
     fn is_possible(self, host: &Host) -> bool {
         match self {
-            Self::CoveredRoot | Self::Entries => true,
+            Self::CoveredRoot | Self::Entries | Self::UserNamespaces => true,
             Self::Proc => host.has_proc(),
             Self::Sysfs => host.tree.exists(Path::new("/sys/class")),
         }
@@ -107,6 +119,10 @@ impl Fallback {
             Self::Sysfs => Some(
                 "the sandbox sees the network devices outside: parts of /sys are masked here, so \
                  the kernel refuses a new sysfs, and the existing one is shown read-only",
+            ),
+            Self::UserNamespaces => Some(
+                "the limit of user namespaces cannot be set here, so a filter of system calls \
+                 forbids them",
             ),
         }
     }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::launcher::Launcher;
 use crate::diag::{Report, quoted};
 use crate::host::mountinfo::{self, Mount};
-use crate::ops::{MapMount, unseen};
-use crate::plan::Plan;
+use crate::ops::{MapMount, Op, unseen};
+use crate::plan::{Plan, Planned};
 use crate::run::advice::action_error::ActionError;
 use crate::run::raw::c;
 use crate::run::session::idmap::MapError;
@@ -24,9 +24,14 @@ pub(super) fn map_mount(
 ) -> Result<OwnedFd, Report> {
     let planned = &plan.actions[index];
     let failed = |error| ActionError { plan, action: index, error }.report(launcher);
-    let known = launcher.users.borrow().holds(&map.maps);
+    // The user namespace of the sandbox, if it is made for it in advance.
+    let is_limited =
+        |it: &Planned| matches!(&it.action, Op::PrepareMaps(prepare) if prepare.limited);
+    let limited = plan.actions.iter().any(is_limited);
+    let known = launcher.users.borrow().holds(&map.maps, limited);
     let started = Instant::now();
-    let users = launcher.users.borrow_mut().enter(&map.maps, launcher.host(), launcher.session());
+    let (host, session) = (launcher.host(), launcher.session());
+    let users = launcher.users.borrow_mut().enter(&map.maps, limited, host, session);
     let users = users.map_err(|error| {
         report_maps(launcher, planned, &map.maps, (Some(&error), started.elapsed()));
         match error {

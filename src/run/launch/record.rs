@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::ops::{
-    Backing, Connect, DieWithParent, DropCapabilities, Execute, Groups, Join, Limit,
-    LimitCapabilities, LowerDir, Maps, Mounted, Name, NewKeyring, NewSession, NoNewPrivileges, Op,
-    Personality, RootKind, Seccomp, SetIds, Umask, View, Workdir,
+    Backing, Connect, DieWithParent, DropCapabilities, Execute, FilterUserNamespaces, Groups, Join,
+    Limit, LimitCapabilities, LowerDir, Maps, Mounted, Name, NewKeyring, NewSession,
+    NoNewPrivileges, Op, Personality, RootKind, Seccomp, SetIds, Umask, View, Workdir,
 };
 use crate::plan::{Plan, Planned, Side};
 use crate::spec::{
@@ -63,6 +63,10 @@ pub(in crate::run) struct Record {
     pub limits: Vec<(u32, u64, u64)>,
     /// The policy for system calls in words, and its filter in hexadecimal digits.
     pub seccomp: Option<(String, String)>,
+    /// Whether the number of user namespaces below that of the sandbox is limited to 0.
+    pub limits_user_namespaces: bool,
+    /// Whether a filter of system calls forbids them.
+    pub filters_user_namespaces: bool,
     /// The directories in which programs are looked up.
     pub search: Vec<String>,
     /// The environment.
@@ -109,6 +113,8 @@ impl Record {
                     let digits = one.filter().flatten().map(|byte| format!("{byte:02x}"));
                     record.seccomp = Some((one.policy().to_owned(), digits.collect()));
                 }
+                Op::LimitUserNamespaces(_) => record.limits_user_namespaces = true,
+                Op::FilterUserNamespaces(_) => record.filters_user_namespaces = true,
                 Op::Limit(limit) => {
                     record.limits.push((limit.resource.number, limit.soft, limit.hard));
                 }
@@ -179,13 +185,15 @@ impl Record {
         let Self { name, pid, has_init, command, user, root, network, sets_ids, stays, .. } = self;
         let Self { groups, kept, session, terminals, umask, personality, workdir, limits, .. } =
             self;
-        let Self { seccomp, search, environment, .. } = self;
+        let Self { seccomp, limits_user_namespaces, filters_user_namespaces, .. } = self;
+        let Self { search, environment, .. } = self;
         json!({
             "version": VERSION, "name": name, "pid": pid, "has_init": has_init,
             "command": command, "user": [user.0, user.1], "root": root, "network": network,
             "sets_ids": sets_ids, "groups": groups, "kept": kept, "stays": stays, "session": session, "terminals": terminals,
             "umask": umask, "personality": personality, "workdir": workdir, "limits": limits,
-            "seccomp": seccomp, "search": search, "environment": environment,
+            "seccomp": seccomp, "limits_user_namespaces": limits_user_namespaces,
+            "filters_user_namespaces": filters_user_namespaces, "search": search, "environment": environment,
         })
         .to_string()
     }
@@ -237,6 +245,8 @@ impl Record {
                 [policy, digits] => filter(digits).map(|_| (policy.clone(), digits.clone())),
                 _ => None,
             })?,
+            limits_user_namespaces: field("limits_user_namespaces")?.as_bool()?,
+            filters_user_namespaces: field("filters_user_namespaces")?.as_bool()?,
             search: words(&field("search")?)?,
             environment: {
                 let pairs = field("environment")?;
@@ -253,7 +263,7 @@ impl Record {
 
     /// The plan of the sandbox, as far as programs that join it need it. They enter `apart`. Its
     /// files are seen at `root`, if they are to be looked up. A privileged program keeps all
-    /// capabilities, and has no filter of system calls.
+    /// capabilities, and has no filter of system calls but the one against user namespaces.
     pub fn plan(&self, apart: Namespaces, root: Option<PathBuf>, privileged: bool) -> Option<Plan> {
         let (uid, gid) = self.user;
         let command = Command::new(self.command.clone()).ok()?;
@@ -287,6 +297,10 @@ impl Record {
         }
         if let Some(directory) = &self.workdir {
             ops.push(Workdir(GuestPath::new(directory).ok()?).into());
+        }
+        // With all capabilities, the limit could be raised.
+        if self.filters_user_namespaces || privileged && self.limits_user_namespaces {
+            ops.push(FilterUserNamespaces.into());
         }
         ops.extend(self.session.then(|| NewSession { closure: false }.into()));
         for (number, soft, hard) in self.limits.iter().copied() {

@@ -165,7 +165,7 @@ impl RawCalls {
 
     fn enter_mapped(&self, maps: &Maps, why: &RefCell<Option<String>>) -> Result<(), CallError> {
         use std::os::fd::AsFd;
-        let entered = self.users.borrow_mut().enter(maps, self.host(), self.session());
+        let entered = self.users.borrow_mut().enter(maps, false, self.host(), self.session());
         let enter = entered.map_err(|error| match error {
             MapError::Call(trouble) => trouble,
             MapError::Helper(report) => {

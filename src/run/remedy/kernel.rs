@@ -19,7 +19,13 @@ pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Reme
     let (first, second) = since.split_once('.')?;
     let is_known = (first.parse().ok()?, second.parse().ok()?) <= host.kernel;
     Some(if is_known {
-        let cause = format!("{cause}: a seccomp filter around nsscript refuses it");
+        // Its flags are out of sight of a filter, which therefore refuses all of it.
+        let who = if matches!(syscall, Syscall::Clone3) {
+            ", as that of `forbid_user_namespaces()` does"
+        } else {
+            ""
+        };
+        let cause = format!("{cause}: a seccomp filter around nsscript refuses it{who}");
         Remedy::new("call_filtered", cause, WITHOUT_FILTER, "seccomp(2)")
     } else {
         Remedy::new("call_unknown", cause, "use a later kernel", "uname(2)")

@@ -56,12 +56,32 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     let is_zero = |kind: &Kind| host.setting(&limit(*kind)).as_deref() == Some("0");
     let kind = asked.kinds().find(is_zero)?;
     let name = dotted(&limit(kind));
+    if kind == Kind::User && is_nested(host) {
+        return Some(Remedy::new(
+            "forbidden_inside",
+            format!(
+                "the user namespace of this process allows no further ones: `{name}` is 0 in it, as \
+                 in a sandbox with `forbid_user_namespaces()`"
+            ),
+            "run nsscript outside of it",
+            "user_namespaces(7)",
+        ));
+    }
     Some(Remedy::new(
         "switched_off",
         format!("{} namespaces are off on this machine: `{name}` is 0", kind.name()),
         format!("`sysctl {name}={SOME}` allows them"),
         "namespaces(7)",
     ))
+}
+
+/// Whether the user namespace of this process is not the first one, which maps every id to itself.
+fn is_nested(host: &Host) -> bool {
+    let map = host.tree.read(Path::new("/proc/self/uid_map"));
+    map.is_ok_and(|map| {
+        let map = String::from_utf8_lossy(&map);
+        map.split_whitespace().ne(["0", "0", "4294967295"])
+    })
 }
 
 /// AppArmor grants users no capabilities in their user namespaces.
@@ -102,7 +122,8 @@ pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     (host.status("Seccomp").as_deref() == Some("2")).then(|| {
         Remedy::new(
             "filtered",
-            "a seccomp filter around nsscript, such as a container's, refuses user namespaces",
+            "a seccomp filter around nsscript, such as that of a container or of \
+             `forbid_user_namespaces()`, refuses user namespaces",
             super::kernel::WITHOUT_FILTER,
             "seccomp(2)",
         )
@@ -265,6 +286,16 @@ mod tests {
             said("profile", 1, &[ubuntu, ("self/attr/current", "nsscript (enforce)\n")]),
             ""
         );
+    }
+
+    #[test]
+    fn a_limit_of_the_sandbox_around_is_not_one_of_the_machine() {
+        let off = ("sys/user/max_user_namespaces", "0\n");
+        let inside = said("limit-inside", 1, &[off]);
+        assert!(inside.contains("this process allows no further ones"), "{inside}");
+        let initial = ("self/uid_map", "         0          0 4294967295\n");
+        let machine = said("limit", 1, &[off, initial]);
+        assert!(machine.contains("`sysctl user.max_user_namespaces=10000`"), "{machine}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Caller {
             let remedy = remedy::no_subordinate_ids(self.host(), file);
             return Err(Report::error(message).hint(remedy.hint()));
         }
-        let entered = self.users.borrow_mut().enter(&maps, self.host(), self.session());
+        let entered = self.users.borrow_mut().enter(&maps, false, self.host(), self.session());
         let enter = entered.map_err(|error| match error {
             MapError::Helper(report) => *report,
             MapError::Call(error) => {

@@ -12,10 +12,14 @@ use crate::run::remedy;
 use crate::spec::{IdMap, IdRange};
 use crate::sys::{self, CallError, Enter, UserNamespace, flags};
 
-/// The prepared user namespaces, by maps.
+/// What tells prepared user namespaces apart: the maps, and whether further ones are allowed. A limit
+/// that a launch sets holds for every process there.
+type Key = (IdMap, IdMap, bool);
+
+/// The prepared user namespaces.
 #[derive(Debug, Default)]
 pub(in crate::run) struct UserNamespaces {
-    made: Vec<((IdMap, IdMap), UserNamespace)>,
+    made: Vec<(Key, UserNamespace)>,
 }
 
 /// Why a namespace could not be made ready.
@@ -45,23 +49,27 @@ impl Error for MapError {
     }
 }
 
+fn key(maps: &Maps, limited: bool) -> Key {
+    (maps.users.clone(), maps.groups.clone(), limited)
+}
+
 impl UserNamespaces {
-    /// Whether a namespace with these maps exists.
-    pub fn holds(&self, maps: &Maps) -> bool {
-        let is_it =
-            |(users, groups): &(IdMap, IdMap)| (users, groups) == (&maps.users, &maps.groups);
-        self.made.iter().any(|(known, _)| is_it(known))
+    /// Whether the namespace with these maps exists: one that allows no further ones, or another.
+    pub fn holds(&self, maps: &Maps, limited: bool) -> bool {
+        let wanted = key(maps, limited);
+        self.made.iter().any(|(known, _)| *known == wanted)
     }
 
-    /// The namespace with these maps, for a new process to enter.
+    /// The namespace, for a new process to enter.
     pub fn enter(
         &mut self,
         maps: &Maps,
+        limited: bool,
         host: &Host,
         session: &Session,
     ) -> Result<Enter, MapError> {
-        let key = (maps.users.clone(), maps.groups.clone());
-        if !self.made.iter().any(|(known, _)| *known == key) {
+        let key = key(maps, limited);
+        if !self.holds(maps, limited) {
             let namespace = make(maps, host, session)?;
             self.made.push((key.clone(), namespace));
         }

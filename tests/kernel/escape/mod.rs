@@ -12,6 +12,7 @@ mod identity;
 mod keyrings;
 mod mounts;
 mod paths;
+mod renames;
 mod shared_places;
 
 use std::fs;

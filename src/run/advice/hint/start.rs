@@ -57,7 +57,7 @@ fn starts(case: &Case<'_>) -> bool {
 fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
         Op::MapOwnIds(map) => Some(&map.0),
-        Op::PrepareMaps(prepare) => Some(&prepare.0),
+        Op::PrepareMaps(prepare) => Some(&prepare.maps),
         Op::MapMount(map) => Some(&map.maps),
         Op::RawAction(RawAction::EnterSession(session)) => session.maps.as_ref(),
         _ => None,
@@ -164,7 +164,8 @@ fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
 
 fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
     // If the session has its own user namespace, its map does not matter.
-    let (Op::PrepareMaps(PrepareMaps(maps)) | Op::MapMount(MapMount { maps, .. })) = case.action
+    let (Op::PrepareMaps(PrepareMaps { maps, limited: _ }) | Op::MapMount(MapMount { maps, .. })) =
+        case.action
     else {
         return None;
     };

@@ -133,17 +133,17 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: 
 /// warn about that. The kernel refuses to rename what is mounted on, which this verb makes of each
 /// directory on the way.
 ///
-/// This holds against programs that do not try to get around it. A program that makes a user and a
-/// mount namespace of its own can leave the mounts of the sandbox behind there, and rename what they
-/// are mounted on, the read-only place included. A policy without `unshare`, `clone3` and new user
-/// namespaces by `clone` prevents that: see `seccomp`.
+/// This alone holds against programs that do not try to get around it. A program that makes a user and
+/// a mount namespace of its own can leave the mounts of the sandbox behind there, and rename what they
+/// are mounted on, the read-only place included. `forbid_user_namespaces` prevents that. Without it, a
+/// pin in a writable directory of the host is a warning, because some programs need user namespaces.
 ///
 /// # Errors
 /// The place does not exist. A link on the way leads elsewhere.
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").directory("/tmp/sub/.git").pin("/tmp/sub/.git");
+/// let guest = sandbox("/").directory("/tmp/sub/.git").pin("/tmp/sub/.git").forbid_user_namespaces();
 /// assert(guest.output("mv /tmp/sub /tmp/old", #{ check: false }).code != 0);
 /// ```
 /// # See

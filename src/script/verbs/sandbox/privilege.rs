@@ -3,7 +3,9 @@
 use rhai::Dynamic;
 
 use crate::diag::Caller;
-use crate::ops::{KeepCapabilities, KeepSession, OutliveParent, Sandbox, What};
+use crate::ops::{
+    ForbidUserNamespaces, KeepCapabilities, KeepSession, OutliveParent, Sandbox, What,
+};
 use crate::run;
 use crate::script::binding::argument::AllIdsWord;
 use crate::script::binding::call::Call;
@@ -17,6 +19,7 @@ use crate::spec::{AllIds, Capabilities};
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
     fn container,
     fn keep_capabilities,
+    fn forbid_user_namespaces,
     fn map_users,
     fn map_groups,
     fn session,
@@ -109,6 +112,37 @@ fn container(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Sandbox, VerbError
 /// capabilities(7), user_namespaces(7)
 fn keep_capabilities(call: &Call<'_, '_>, sandbox: Sandbox, capabilities: Capabilities) -> Sandbox {
     sandbox.with(KeepCapabilities(capabilities), call.origin())
+}
+
+/// Forbids programs to create user namespaces, like bwrap's `--disable-userns`.
+///
+/// In a user namespace of its own, every program has all capabilities. So it reaches code of the
+/// kernel that is otherwise for root, and mounts and file systems that it makes itself. It can also
+/// leave the mounts of its sandbox behind, and rename what they are mounted on: see `pin`. Without
+/// user namespaces, a program has only the capabilities that the recipe keeps. Some programs need
+/// them: browsers, bwrap, rootless containers, and nsscript itself.
+///
+/// The kernel's limit for the sandbox's own user namespace is set to 0
+/// (`/proc/sys/user/max_user_namespaces`, as the sandbox sees it; the host's stays). unshare(2) and
+/// clone(2) then fail with ENOSPC. A filter of system calls replaces the limit if `USER` is shared, if
+/// the sandbox keeps `SYS_RESOURCE`, with which a program could raise the limit, or if `/proc/sys` is
+/// read-only, as in most containers, with a warning. The filter also forbids to enter user namespaces
+/// with setns(2). The calls then fail with EPERM, and clone3(2) with ENOSYS: programs use clone(2) in
+/// its stead, but nsscript starts no process without clone3. On aarch64, the filter kills 32-bit
+/// programs.
+///
+/// All programs of the sandbox have it, closures and programs that join included. Of sandboxes that
+/// share namespaces (`join`), each one needs it.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").forbid_user_namespaces();
+/// assert(guest.output("unshare --user true", #{ check: false }).code != 0);
+/// ```
+/// # See
+/// user_namespaces(7), namespaces(7), seccomp(2)
+fn forbid_user_namespaces(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(ForbidUserNamespaces, call.origin())
 }
 
 /// Maps all user ids that the caller may map: `"all"`.
