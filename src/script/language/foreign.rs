@@ -53,7 +53,7 @@ const OUTBOUND: &str = "use `.network(\"outbound\", …)`, whose options say wha
 const NEW_NAMESPACES: &str = "all namespaces of a sandbox are new unless `.share(…)` excludes some";
 const ENVIRONMENT: &str = "use `.env(name, value)`";
 const EMPTY_ENVIRONMENT: &str =
-    "the environment of a sandbox is empty; `.env(…)` and `.keep_env(…)` add variables";
+    "the environment of a sandbox has only `PATH`; `.env(…)` and `.keep_env(…)` add variables";
 const CAPABILITIES: &str =
     "a program has no capabilities, unless `.keep_capabilities([\"CHOWN\"])` keeps some";
 const COMMAND: &str = "pass the command to `.run(command)`";
@@ -141,6 +141,8 @@ pub const WORDS: &[Word] = &[
         Verb,
         "every sandbox ends with nsscript, unless it has `.outlive_parent()`",
     ),
+    row("disable_userns", Verb, "use `.forbid_user_namespaces()`"),
+    row("security_opt", Verb, "use `.seccomp(seccomp_profile(path))`"),
     row("new_session", Verb, "every program has a session of its own"),
     row("as_pid_1", Verb, "use `.pid1()`"),
     row("uid", Verb, "use `.user(id)`"),
