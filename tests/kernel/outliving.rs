@@ -359,3 +359,21 @@ fn its_keeper_is_planned_and_explained() {
         assert_eq!(told.matches(keeper).count(), 1, "{told}");
     });
 }
+
+#[test]
+fn a_program_goes_on_if_the_recipe_does_not_keep_it() {
+    as_each_user(|bench| {
+        let name = new_name();
+        let recipe = format!(
+            r#"{HOST}.name("{name}").outlive_parent().start("sleep 600", {QUIET}); sleep("10ms");"#
+        );
+        elsewhere(bench, &["check", "-e", &recipe]).end().succeeded();
+        let running = leaving(bench, &recipe).start();
+        let rest = running.rest();
+        running.end().succeeded();
+        assert_eq!(exec(bench, &name, &["echo", "here"]).succeeded(), "here\n");
+        elsewhere(bench, &["kill", &name]).end().succeeded();
+        rest.ends();
+        assert!(bench.left().is_empty(), "{:?}", bench.left());
+    });
+}

@@ -14,12 +14,25 @@ pub fn discarded(ast: &AST, source: &str, shown: bool) -> Vec<Report> {
     let mut finder = Finder::new(source);
     finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));
     finder.describing = describing(ast, source);
+    finder.outlives = outlives(ast);
     finder.statements(ast.statements(), shown);
     finder.functions(ast);
     // The engine does not keep functions in order.
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
     finder.reports.sort_by_key(place);
     finder.reports
+}
+
+/// Whether a recipe has sandboxes whose programs go on. Which ones these are shows in a run only.
+fn outlives(ast: &AST) -> bool {
+    let mut found = false;
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::MethodCall(call, _))) = path.last() {
+            found |= call.name == "outlive_parent";
+        }
+        !found
+    });
+    found
 }
 
 /// The functions whose last statement creates their value, a sandbox or root.
@@ -53,12 +66,15 @@ struct Finder<'a> {
     own: Vec<String>,
     /// Those that only describe: their last statement has a sandbox or root as its value.
     describing: Vec<String>,
+    /// Whether a program that nobody keeps may go on.
+    outlives: bool,
     reports: Vec<Report>,
 }
 
 impl<'a> Finder<'a> {
     fn new(source: &'a str) -> Self {
-        Self { source, own: Vec::new(), describing: Vec::new(), reports: Vec::new() }
+        let (own, describing, reports) = (Vec::new(), Vec::new(), Vec::new());
+        Self { source, own, describing, outlives: false, reports }
     }
 
     /// Visits the bodies of functions, whose last statement is the value of the function. The
@@ -190,6 +206,9 @@ impl<'a> Finder<'a> {
     }
 
     fn ended_at_once(&mut self, name: &str, position: Position) {
+        if self.outlives && name == "start" {
+            return;
+        }
         let message = format!(
             "the process that {} starts is not used, so it is killed at once",
             quoted(name)

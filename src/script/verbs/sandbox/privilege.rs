@@ -214,7 +214,8 @@ fn session(call: &Call<'_, '_>, sandbox: Sandbox, own: bool) -> Sandbox {
 /// starts the sandbox, stays with it, and removes everything that was made for it when the program
 /// has ended. It has a session of its own: neither Ctrl-C nor the end of the terminal reaches it or
 /// the program. `nsscript ps` lists the sandbox, and `exec`, `enter` and `kill` reach it, before and
-/// after the end of the recipe. SIGTERM for the copy ends the sandbox first; SIGKILL ends both.
+/// after the end of the recipe. SIGTERM for the copy ends the sandbox first; SIGKILL ends both. The
+/// recipe need not keep the process.
 ///
 /// The program has no terminal and no input. Its output goes where that of nsscript goes, and keeps
 /// a pipe there open: `stdout` and `stderr` of `start` name files, or `"discard"` it. While the
