@@ -199,14 +199,12 @@ fn the_end_of_a_terminal_does_not_reach_it() {
         let script = "tty; echo marked; sleep 600";
         let recipe = format!(
             r#"let p = {HOST}.name("{name}").outlive_parent().start(["sh", "-c", "{script}"]);
-            sleep("100ms"); print("up"); p.wait();"#
+            print("up"); p.wait();"#
         );
         let mut screen = leaving(bench, &recipe).at_terminal();
         let rest = screen.rest();
         // Its input is none; its output is seen.
-        screen.wait_for("not a tty");
-        screen.wait_for("marked");
-        screen.wait_for("up");
+        screen.wait_for_all(&["not a tty", "marked", "up"]);
         screen.ends_by("\x03");
         drop(screen);
         let seen = exec(bench, &name, &["echo", "on"]).succeeded();

@@ -94,6 +94,16 @@ impl Screen {
         }
     }
 
+    /// Waits until all of these texts are seen, in any order.
+    #[track_caller]
+    pub fn wait_for_all(&mut self, texts: &[&str]) {
+        let end = Instant::now() + LONGEST;
+        while !texts.iter().all(|text| self.ahead.contains(text)) {
+            let more = self.more(end);
+            assert!(more, "{texts:?} are not seen, but:\n{}\nahead: {:?}", self.seen, self.ahead);
+        }
+    }
+
     /// Types keys until `text` is seen: what they are for may be about to begin.
     #[track_caller]
     pub fn insist(&mut self, keys: &str, text: &str) {
