@@ -9,6 +9,9 @@ use crate::ops::{
 use crate::spec::{Instruction, Namespaces, Policy, ValueError};
 use crate::sys::Call;
 
+/// The most instructions of a filter: `BPF_MAXINSNS`, seccomp(2).
+const LARGEST: usize = 4096;
+
 /// Filters the system calls of each program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seccomp {
@@ -20,7 +23,7 @@ impl Seccomp {
     /// The filter of a policy.
     ///
     /// # Errors
-    /// No program could start.
+    /// No program could start. The filter is too large.
     pub fn new(policy: &Policy) -> Result<Self, ValueError> {
         if !policy.allows("execve") {
             let error = ValueError::new("no program could start: the policy denies `execve`");
@@ -31,10 +34,15 @@ impl Seccomp {
             0 => name,
             rules => format!("{name} with {}", count(rules, "rule")),
         };
-        Ok(Self {
-            policy: shown,
-            filter: policy.filter().into_iter().map(Instruction::bytes).collect(),
-        })
+        let filter: Arc<[_]> = policy.filter().into_iter().map(Instruction::bytes).collect();
+        if filter.len() > LARGEST {
+            let error = ValueError::new(format!(
+                "the policy needs {} instructions, and the kernel takes {LARGEST}",
+                filter.len()
+            ));
+            return Err(error.hint("use fewer conditions"));
+        }
+        Ok(Self { policy: shown, filter })
     }
 
     /// The filter of a sandbox that runs, with its policy in words.

@@ -235,13 +235,14 @@ impl Condition {
                 (width, Values::Bits(values.iter().fold(0, |all, value| all | bits(*value))), false)
             }
             Wanted::Not(value) => (width, Values::Any(vec![value]), true),
-            Wanted::Masked { mask, value } if value & !mask == 0 => {
-                (width & mask, Values::Any(vec![value]), false)
+            // As in libseccomp, bits outside the mask count on neither side.
+            Wanted::Masked { mask, value } => {
+                (width & mask, Values::Any(vec![value & mask]), false)
             }
             Wanted::AtLeast(value) if value <= width => (width, Values::AtLeast(value), false),
             Wanted::Below(value) if value <= width => (width, Values::AtLeast(value), true),
             Wanted::Below(_) => (width, Values::AtLeast(0), false),
-            Wanted::Masked { .. } | Wanted::AtLeast(_) => (width, Values::AtLeast(0), true),
+            Wanted::AtLeast(_) => (width, Values::AtLeast(0), true),
         };
         Ok(Test { argument: self.argument, mask, values, negated })
     }

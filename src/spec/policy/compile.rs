@@ -4,6 +4,7 @@
 //! ninety instructions for a policy of four hundred calls. The kernel runs a new program once for each
 //! number (since Linux 5.11, to know which are always allowed), so a list would take ten times as long.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What becomes of a call.
@@ -119,6 +120,8 @@ pub fn compile(tables: &[Table], other: u32) -> Vec<Instruction> {
 #[derive(Default)]
 struct Backwards {
     instructions: Vec<Instruction>,
+    /// The places of decisions that several others lead to, by their addresses.
+    shared: HashMap<*const Decision, usize>,
 }
 
 impl Backwards {
@@ -187,11 +190,22 @@ impl Backwards {
         match decision {
             Decision::Return(value) => self.simple(*value),
             Decision::If { test, then, otherwise } => {
-                let no = self.decision(otherwise);
-                let yes = self.decision(then);
+                let no = self.shared(otherwise);
+                let yes = self.shared(then);
                 self.test(test, yes, no)
             }
         }
+    }
+
+    /// The place of a decision, which is added once: a rule with several conditions leads to the one
+    /// before it from each.
+    fn shared(&mut self, decision: &Rc<Decision>) -> usize {
+        if let Some(place) = self.shared.get(&Rc::as_ptr(decision)) {
+            return *place;
+        }
+        let place = self.decision(decision);
+        self.shared.insert(Rc::as_ptr(decision), place);
+        place
     }
 
     /// Loads a half of an argument, and the bits of a mask alone.

@@ -35,6 +35,9 @@ const ACTIONS: [&str; 6] = [
 /// protection against speculation stays.
 const FLAGS: [&str; 2] = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"];
 
+/// The most conditions of an entry: a call has six arguments.
+const MOST_CONDITIONS: usize = 64;
+
 const COMPARISONS: [&str; 7] = [
     "SCMP_CMP_EQ",
     "SCMP_CMP_GE",
@@ -66,8 +69,7 @@ impl Architecture {
 }
 
 impl Policy {
-    /// The policy of a profile. Names of calls that this machine lacks are passed over. Of several
-    /// entries for a call, the last one counts.
+    /// The policy of a profile. Names of calls that this machine lacks are passed over.
     ///
     /// # Errors
     /// A word of the profile is unknown, or asks for what nsscript does not do. An entry that denies
@@ -95,19 +97,28 @@ impl Policy {
             rules: Vec::new(),
         };
         let mut all: BTreeSet<&str> = BTreeSet::new();
+        let (mut conditional, mut whole) = (Vec::new(), Vec::new());
         for entry in profile.syscalls.unwrap_or_default() {
             let does = action(&entry.action, entry.errno_ret.unwrap_or(EPERM))?;
             let calls = names(&entry, !does.is_made() && otherwise.is_made())?;
             all.extend(&calls);
-            if !counts(&entry, circumstances)? || calls.is_empty() {
+            // An entry that says what the profile says anyway is none: runc.
+            if !counts(&entry, circumstances)? || calls.is_empty() || does == otherwise {
                 continue;
             }
-            let words: Vec<String> = calls.iter().map(|name| (*name).to_owned()).collect();
-            for tests in alternatives(entry.args.unwrap_or_default()) {
-                let conditions = tests.iter().map(condition).collect::<Result<_, _>>()?;
-                let (words, calls) = (words.clone(), calls.clone());
-                policy.add(words, calls, conditions, does, origin.cloned())?;
+            for tests in alternatives(entry.args.unwrap_or_default())? {
+                let conditions = tests.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
+                let rules = if conditions.is_empty() { &mut whole } else { &mut conditional };
+                rules.push((calls.clone(), conditions, does));
             }
+        }
+        // In libseccomp, the first entry without conditions counts for a call, and before those with
+        // conditions. Of these, the strictest counts here. The last rule counts in a policy.
+        conditional.sort_by_key(|(_, _, does)| strictness(*does));
+        whole.reverse();
+        for (calls, conditions, does) in conditional.into_iter().chain(whole) {
+            let words = calls.iter().map(|name| (*name).to_owned()).collect();
+            policy.add(words, calls, conditions, does, origin.cloned())?;
         }
         let newest = |one: Architecture| {
             let numbers = all.iter().filter_map(|name| one.numbers().get(name));
@@ -231,13 +242,27 @@ fn version(text: &str) -> Result<(u32, u32), ValueError> {
     })
 }
 
+/// How much an action keeps from a program.
+fn strictness(action: CallAction) -> u8 {
+    match action {
+        CallAction::Allow => 0,
+        CallAction::Log => 1,
+        CallAction::Deny(_) => 2,
+        CallAction::Kill => 3,
+    }
+}
+
 /// The conditions of an entry: all must hold, or, if an argument has several, one of them all.
-fn alternatives(arguments: Vec<SeccompArgument>) -> Vec<Vec<SeccompArgument>> {
+fn alternatives(arguments: Vec<SeccompArgument>) -> Result<Vec<Vec<SeccompArgument>>, ValueError> {
+    if arguments.len() > MOST_CONDITIONS {
+        let error = ValueError::new(format!("an entry has {} conditions", arguments.len()));
+        return Err(error.hint(format!("write at most {MOST_CONDITIONS}")));
+    }
     let indices: BTreeSet<u8> = arguments.iter().map(|argument| argument.index).collect();
     if indices.len() == arguments.len() {
-        vec![arguments]
+        Ok(vec![arguments])
     } else {
-        arguments.into_iter().map(|argument| vec![argument]).collect()
+        Ok(arguments.into_iter().map(|argument| vec![argument]).collect())
     }
 }
 
@@ -304,6 +329,48 @@ mod tests {
         if cfg!(target_arch = "x86_64") {
             assert!(without.filter().len() < all.unwrap().filter().len());
         }
+    }
+
+    #[test]
+    fn of_several_entries_the_one_of_libseccomp_counts() {
+        let of = |default: &str, entries: &[(&str, &str)]| {
+            let entry = |(does, arguments): &(&str, &str)| {
+                format!(
+                    r#"{{ "names": ["unshare"], "action": "SCMP_ACT_{does}", "args": [{arguments}] }}"#
+                )
+            };
+            let entries: Vec<_> = entries.iter().map(entry).collect();
+            let text = format!(
+                r#"{{ "defaultAction": "SCMP_ACT_{default}", "syscalls": [{}] }}"#,
+                entries.join(", ")
+            );
+            let policy = policy(&text, &[]).unwrap();
+            says(&policy, "unshare")
+        };
+        let new_user = r#"{ "index": 0, "value": 268435456, "op": "SCMP_CMP_EQ" }"#;
+        assert_eq!(of("ALLOW", &[("ERRNO", ""), ("ALLOW", "")]), "EPERM");
+        assert_eq!(of("ALLOW", &[("ERRNO", ""), ("LOG", new_user)]), "EPERM");
+        assert_eq!(of("ALLOW", &[("LOG", new_user), ("ERRNO", "")]), "EPERM");
+        assert_eq!(of("ALLOW", &[("KILL_PROCESS", ""), ("LOG", "")]), "kill");
+        assert_eq!(of("ERRNO", &[("KILL_PROCESS", ""), ("ALLOW", "")]), "kill");
+        assert_eq!(of("ERRNO", &[("ALLOW", ""), ("KILL_PROCESS", "")]), "allow");
+        assert_eq!(of("ERRNO", &[("KILL", new_user), ("ALLOW", new_user)]), "EPERM?");
+    }
+
+    #[test]
+    fn many_entries_with_conditions_make_a_filter_that_grows_with_them() {
+        let entry = r#"{ "names": ["socket"], "action": "SCMP_ACT_ERRNO", "args": [
+            { "index": 0, "value": 1, "op": "SCMP_CMP_EQ" },
+            { "index": 1, "value": 2, "op": "SCMP_CMP_EQ" }
+        ] }"#;
+        let length = |number: usize| {
+            let entries = vec![entry; number].join(", ");
+            let text =
+                format!(r#"{{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{entries}] }}"#);
+            policy(&text, &[]).unwrap().filter().len()
+        };
+        let (ten, twenty) = (length(10), length(20));
+        assert!(twenty < 2 * ten, "{ten} {twenty}");
     }
 
     #[test]

@@ -186,9 +186,10 @@ fn preset(call: &Call<'_, '_>, name: String) -> Result<Policy, VerbError> {
 /// Reads a policy from a seccomp profile of docker, podman or the runtime specification of OCI.
 ///
 /// Entries depend on `capabilities`, on the machine and on the kernel, as in docker. Names of calls
-/// that this machine lacks are passed over. Of several entries for a call, the last one counts, and
-/// rules that are added later come before them. A call that is newer than all of the profile fails
-/// with ENOSYS, as with runc, unless the profile allows what it does not name.
+/// that this machine lacks are passed over. Of several entries for a call, the first one without
+/// conditions counts, as in libseccomp, else the strictest whose conditions hold. Rules that are added
+/// later come before all of them. A call that is newer than all of the profile fails with ENOSYS, as
+/// with runc, unless the profile allows what it does not name.
 ///
 /// The actions are `SCMP_ACT_ALLOW`, `_ERRNO`, `_LOG` and `_KILL…`, which always kills the whole
 /// process. Conditions have the width that the kernel uses, which can be less than the 64 bits of
@@ -381,7 +382,8 @@ fn bpf(_call: &Call<'_, '_>, policy: Policy) -> Dynamic {
 /// closures, have it, too. Of several policies, the last one counts.
 ///
 /// # Errors
-/// The policy denies `execve`, so no program could start.
+/// The policy denies `execve`, so no program could start. It needs more instructions than the kernel
+/// takes, 4096.
 ///
 /// # Example
 /// ```rhai
